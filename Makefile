@@ -1,0 +1,110 @@
+# fovea: `make run` trains a small Transformer, `make test` proves the library, `make help` lists the rest.
+# Everything that is built lies under $(BUILD).
+
+CXX      ?= g++
+ifeq ($(origin CXX),default)
+CXX      := g++
+endif
+BUILD    ?= build
+PREFIX   ?= /usr/local
+SAN      ?=
+OPT      ?= -O2
+WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual $(WERROR)
+# Contraction is off: a fused multiply-add happens where the source says fma, so every machine computes the same bits.
+CXXFLAGS ?=
+FLAGS    := -std=c++20 $(OPT) -g1 -fPIC -pthread -ffp-contract=off -fno-math-errno -fno-trapping-math -I. $(WARN) $(CXXFLAGS)
+LDFLAGS  += -pthread
+ifneq ($(SAN),)
+BUILD    := $(BUILD)/$(SAN)
+FLAGS    += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS  += -fsanitize=$(SAN)
+endif
+
+# --- instruction sets: each file of tensor/kernels/ is compiled once per level ------------------------------------
+TARGET   := $(shell $(CXX) -dumpmachine)
+ifneq ($(filter x86_64%,$(TARGET)),)
+LEVELS   := baseline avx2 avx512
+else
+LEVELS   := baseline
+endif
+LEVEL_FLAGS_baseline :=
+LEVEL_FLAGS_avx2     := -mavx2 -mfma
+LEVEL_FLAGS_avx512   := -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma -mprefer-vector-width=512
+# Vectors only ever pass between inlined functions, so the note about their calling convention does not apply.
+KERNEL_FLAGS := -O3 -Wno-psabi
+
+KERNELS  := $(wildcard tensor/kernels/*.cpp)
+SOURCES  := $(wildcard tensor/*.cpp autograd/*.cpp nn/*.cpp optim/*.cpp)
+HEADERS  := $(wildcard tensor/*.h autograd/*.h nn/*.h optim/*.h)
+OBJECTS  := $(SOURCES:%.cpp=$(BUILD)/obj/%.o) \
+            $(foreach level,$(LEVELS),$(KERNELS:tensor/kernels/%.cpp=$(BUILD)/kernels/$(level)/%.o))
+LIBRARY  := $(BUILD)/libfovea.a
+
+EXAMPLES := $(patsubst examples/%.cpp,$(BUILD)/bin/%,$(wildcard examples/*.cpp))
+HELPERS  := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard examples/lib/*.cpp))
+TESTS    := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard tests/*.cpp))
+BENCHES  := $(patsubst tests/bench/%.cpp,$(BUILD)/bin/%,$(wildcard tests/bench/*.cpp))
+
+.PHONY: all run test bench check format install clean help
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(LIBRARY) $(EXAMPLES)  ## the library and the examples
+
+# --- how things are built ----------------------------------------------------------------------------------------
+# A change of compiler or flags rebuilds: every object depends on this record of them.
+STAMP := $(BUILD)/flags
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CXX) $(FLAGS))
+$(shell mkdir -p $(BUILD) && printf '%s\n' '$(CXX) $(FLAGS)' > $(STAMP))
+endif
+
+$(BUILD)/obj/%.o: %.cpp $(STAMP)
+	@mkdir -p $(@D)
+	$(CXX) $(FLAGS) -MMD -MP -c $< -o $@
+
+define KERNEL_RULE
+$(BUILD)/kernels/$(1)/%.o: tensor/kernels/%.cpp $(STAMP)
+	@mkdir -p $$(@D)
+	$$(CXX) $$(FLAGS) $$(KERNEL_FLAGS) $$(LEVEL_FLAGS_$(1)) -DFOVEA_LEVEL=$(1) -MMD -MP -c $$< -o $$@
+endef
+$(foreach level,$(LEVELS),$(eval $(call KERNEL_RULE,$(level))))
+
+$(LIBRARY): $(OBJECTS)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/bin/%: $(BUILD)/obj/examples/%.o $(HELPERS) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CXX) $^ $(LDFLAGS) -o $@
+
+$(BUILD)/bin/%: $(BUILD)/obj/tests/bench/%.o $(HELPERS) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CXX) $^ $(LDFLAGS) -o $@
+
+# --- tests -------------------------------------------------------------------------------------------------------
+# doctest comes from the system where it is installed; else it is fetched into $(BUILD), no root needed.
+ifeq ($(shell printf '\043include <doctest/doctest.h>\n' | $(CXX) -E -x c++ - >/dev/null 2>&1 && echo found),)
+DOCTEST  := $(BUILD)/doctest/doctest/doctest.h
+endif
+$(TESTS): FLAGS += $(if $(DOCTEST),-isystem $(BUILD)/doctest) -Wno-psabi
+$(TESTS): | $(DOCTEST)
+
+$(BUILD)/doctest/doctest/doctest.h:
+	@mkdir -p $(@D) $(BUILD)/deb
+	(cd $(BUILD)/deb && apt-get download doctest-dev && dpkg -x doctest-dev*.deb . && cp usr/include/doctest/doctest.h ../doctest/doctest/) \
+	|| curl -fsSL -o $@ https://raw.githubusercontent.com/doctest/doctest/v2.4.9/doctest/doctest.h \
+	|| wget -qO $@ https://raw.githubusercontent.com/doctest/doctest/v2.4.9/doctest/doctest.h
+
+$(BUILD)/bin/tests: $(TESTS) $(HELPERS) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CXX) $(TESTS) $(HELPERS) -Wl,--whole-archive $(LIBRARY) -Wl,--no-whole-archive $(LDFLAGS) -o $@
+
+# One file of tests by itself: make build/bin/test_shape
+$(BUILD)/bin/test_%: $(BUILD)/obj/tests/test_%.o $(BUILD)/obj/tests/main.o $(HELPERS) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CXX) $(filter %.o,$^) -Wl,--whole-archive $(LIBRARY) -Wl,--no-whole-archive $(LDFLAGS) -o $@
+
+test: $(BUILD)/bin/tests $(EXAMPLES)  ## every test, under every instruction set of this machine
+	$(BUILD)/bin/tests
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,98 @@
+// Elementwise loops: one vector loop per functor, whatever the strides. Operands that do not lie element after
+// element pass through a small buffer, so the loop itself only ever sees contiguous ones.
+#include "tensor/kernels/map.h"
+
+#include "tensor/kernels/math.h"
+#include "tensor/kernels/simd.h"
+
+namespace fovea {
+namespace {
+
+constexpr int64_t kBlock = 512;  // elements in a buffer: 2 to 4 KiB, well inside the L1 cache
+
+// An operand as a contiguous run of at most kBlock elements at a time.
+template <class T> class Source {
+ public:
+  FOVEA_INLINE Source(const T* from, int64_t stride, int64_t n) : from_(from), stride_(stride) {
+    if (stride != 0) return;
+    for (int64_t i = 0; i < (n < kBlock ? n : kBlock); ++i) buffer_[i] = *from;
+  }
+  FOVEA_INLINE const T* block(int64_t first, int64_t n) {
+    if (stride_ == 1) return from_ + first;
+    if (stride_ == 0) return buffer_;
+    for (int64_t i = 0; i < n; ++i) buffer_[i] = from_[(first + i) * stride_];
+    return buffer_;
+  }
+
+ private:
+  const T* from_;
+  int64_t stride_;
+  T buffer_[kBlock];
+};
+
+// y[i] = op(source[i]…) for n elements, block by block; the last vector of a block holds only what is left.
+template <class T, class Op, class... Sources>
+FOVEA_INLINE void each_block(int64_t n, T* y, int64_t y_stride, Op op, Sources... sources) {
+  constexpr int lanes = Vec<T>::size;
+  T buffer[kBlock];
+  for (int64_t first = 0; first < n; first += kBlock) {
+    const int64_t count = n - first < kBlock ? n - first : kBlock;
+    T* out = y_stride == 1 ? y + first : buffer;
+    const auto run = [&](auto... from) FOVEA_INLINE_LAMBDA {
+      int64_t i = 0;
+      for (; i + lanes <= count; i += lanes) op(Vec<T>::load(from + i)...).store(out + i);
+      if (i < count) op(Vec<T>::load_first(from + i, int(count - i))...).store_first(out + i, int(count - i));
+    };
+    run(sources.block(first, count)...);
+    if (y_stride == 1) continue;
+    for (int64_t i = 0; i < count; ++i) y[(first + i) * y_stride] = buffer[i];
+  }
+}
+
+template <class F, class T>
+void unary(const void* functor, int64_t n, const T* x, int64_t x_stride, T* y, int64_t y_stride) {
+  const F f = *static_cast<const F*>(functor);
+  each_block(n, y, y_stride, [f](Vec<T> v) FOVEA_INLINE_LAMBDA { return f.value(v); }, Source<T>(x, x_stride, n));
+}
+
+template <class F, class T>
+void gradient(const void* functor, int64_t n, const T* dy, int64_t dy_stride, const T* saved, int64_t saved_stride,
+              T* dx, int64_t dx_stride) {
+  const F f = *static_cast<const F*>(functor);
+  each_block(n, dx, dx_stride, [f](Vec<T> g, Vec<T> s) FOVEA_INLINE_LAMBDA { return f.gradient(g, s); },
+             Source<T>(dy, dy_stride, n), Source<T>(saved, saved_stride, n));
+}
+
+template <class F, class T>
+void binary(const void* functor, int64_t n, const T* a, int64_t a_stride, const T* b, int64_t b_stride, T* y,
+            int64_t y_stride) {
+  const F f = *static_cast<const F*>(functor);
+  each_block(n, y, y_stride, [f](Vec<T> u, Vec<T> v) FOVEA_INLINE_LAMBDA { return f.value(u, v); },
+             Source<T>(a, a_stride, n), Source<T>(b, b_stride, n));
+}
+
+template <class T>
+void where(int64_t n, const bool* c, int64_t c_stride, const T* a, int64_t a_stride, const T* b, int64_t b_stride,
+           T* y) {
+  if (c_stride == 1 && a_stride == 1 && b_stride == 1) {
+    for (int64_t i = 0; i < n; ++i) y[i] = c[i] ? a[i] : b[i];
+  } else if (c_stride == 1 && a_stride == 0 && b_stride == 1) {  // masked_fill
+    const T value = *a;
+    for (int64_t i = 0; i < n; ++i) y[i] = c[i] ? value : b[i];
+  } else {
+    for (int64_t i = 0; i < n; ++i) y[i] = c[i * c_stride] ? a[i * a_stride] : b[i * b_stride];
+  }
+}
+
+template <class T, class... F, class... G> constexpr MapTable<T> make_table(FunctorList<F...>, FunctorList<G...>) {
+  return {{unary<F, T>...}, {gradient<F, T>...}, {binary<G, T>...}, where<T>};
+}
+
+}  // namespace
+
+namespace FOVEA_LEVEL {
+extern const MapKernels map_kernels;
+const MapKernels map_kernels = {make_table<float>(UnaryFunctors{}, BinaryFunctors{}),
+                                make_table<double>(UnaryFunctors{}, BinaryFunctors{})};
+}  // namespace FOVEA_LEVEL
+}  // namespace fovea

@@ -1,0 +1,161 @@
+// The one place that knows what a vector register looks like. Vec<T> is as many lanes of T as the instruction
+// set of the file being compiled holds; everything else in tensor/kernels/ is written over it, once.
+//
+// It stands on the compilers' vector extensions, not on intrinsics: the same source serves SSE2, AVX2, AVX-512
+// and NEON. Everything sits in an unnamed namespace, so that no symbol compiled for a newer machine can be
+// picked by the linker for an older one.
+#pragma once
+#include <bit>
+#include <cstdint>
+#include <cstring>
+
+#define FOVEA_INLINE inline __attribute__((always_inline))
+#define FOVEA_INLINE_LAMBDA __attribute__((always_inline))
+
+// A loop over the lanes of a register, unrolled so that the compiler turns it into one instruction.
+#if defined(__clang__)
+#define FOVEA_EACH_LANE _Pragma("clang loop unroll(full)")
+#else
+#define FOVEA_EACH_LANE _Pragma("GCC unroll 64")
+#endif
+
+namespace fovea {
+namespace {
+
+#if defined(FOVEA_VECTOR_BYTES)  // the tests build the 64-byte code for machines without 64-byte registers
+constexpr int kVectorBytes = FOVEA_VECTOR_BYTES;
+#elif defined(__AVX512F__)
+constexpr int kVectorBytes = 64;
+#elif defined(__AVX2__)
+constexpr int kVectorBytes = 32;
+#else
+constexpr int kVectorBytes = 16;
+#endif
+
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+constexpr bool kFused = true;
+#else
+constexpr bool kFused = false;  // a * b + c is rounded twice: the one level whose bits differ
+#endif
+
+template <class T> struct Register;  // the raw vector type, and the integers of the same width
+template <> struct Register<float> {
+  typedef float Raw __attribute__((vector_size(kVectorBytes)));
+  typedef int32_t Bits __attribute__((vector_size(kVectorBytes)));
+  using Int = int32_t;
+};
+template <> struct Register<double> {
+  typedef double Raw __attribute__((vector_size(kVectorBytes)));
+  typedef int64_t Bits __attribute__((vector_size(kVectorBytes)));
+  using Int = int64_t;
+};
+
+// A register full of T.
+template <class T> struct Vec {
+  static constexpr int size = kVectorBytes / int(sizeof(T));
+  using Int = typename Register<T>::Int;
+  using Raw = typename Register<T>::Raw;
+  using Bits = typename Register<T>::Bits;  // also the type of a mask: 0 or -1 in each lane
+
+  Raw raw;
+
+  Vec() = default;
+  FOVEA_INLINE Vec(Raw r) : raw(r) {}
+  FOVEA_INLINE Vec(T value) : raw(value - Raw{}) {}  // x - 0 keeps the sign of a zero: -0 - (+0) = -0
+
+  static FOVEA_INLINE Vec load(const T* from) {
+    Vec v;
+    std::memcpy(&v.raw, from, kVectorBytes);
+    return v;
+  }
+  FOVEA_INLINE void store(T* to) const { std::memcpy(to, &raw, kVectorBytes); }
+
+  // The first `count` lanes; the others read as 0 and are not written.
+  static FOVEA_INLINE Vec load_first(const T* from, int count) {
+    Vec v{Raw{}};
+    std::memcpy(&v.raw, from, size_t(count) * sizeof(T));
+    return v;
+  }
+  FOVEA_INLINE void store_first(T* to, int count) const { std::memcpy(to, &raw, size_t(count) * sizeof(T)); }
+
+  FOVEA_INLINE Bits bits() const { return (Bits)raw; }
+  static FOVEA_INLINE Vec from_bits(Bits b) { return Vec((Raw)b); }
+  FOVEA_INLINE T operator[](int lane) const { return raw[lane]; }
+
+  friend FOVEA_INLINE Vec operator+(Vec a, Vec b) { return Vec(a.raw + b.raw); }
+  friend FOVEA_INLINE Vec operator-(Vec a, Vec b) { return Vec(a.raw - b.raw); }
+  friend FOVEA_INLINE Vec operator*(Vec a, Vec b) { return Vec(a.raw * b.raw); }
+  friend FOVEA_INLINE Vec operator/(Vec a, Vec b) { return Vec(a.raw / b.raw); }
+  friend FOVEA_INLINE Vec operator-(Vec a) { return Vec(-a.raw); }
+  friend FOVEA_INLINE Bits operator<(Vec a, Vec b) { return a.raw < b.raw; }
+  friend FOVEA_INLINE Bits operator<=(Vec a, Vec b) { return a.raw <= b.raw; }
+  friend FOVEA_INLINE Bits operator>(Vec a, Vec b) { return a.raw > b.raw; }
+  friend FOVEA_INLINE Bits operator>=(Vec a, Vec b) { return a.raw >= b.raw; }
+  friend FOVEA_INLINE Bits operator==(Vec a, Vec b) { return a.raw == b.raw; }
+  friend FOVEA_INLINE Bits operator!=(Vec a, Vec b) { return a.raw != b.raw; }
+
+  // mask ? yes : no, lane by lane.
+  friend FOVEA_INLINE Vec select(Bits mask, Vec yes, Vec no) {
+    return from_bits((mask & yes.bits()) | (~mask & no.bits()));
+  }
+  // a * b + c with one rounding (two where the instruction set has no fused multiply-add).
+  friend FOVEA_INLINE Vec fma(Vec a, Vec b, Vec c) {
+    if constexpr (!kFused) return a * b + c;
+    Raw r;
+    FOVEA_EACH_LANE
+    for (int i = 0; i < size; ++i) {
+      if constexpr (sizeof(T) == 4) {
+        r[i] = __builtin_fmaf(a.raw[i], b.raw[i], c.raw[i]);
+      } else {
+        r[i] = __builtin_fma(a.raw[i], b.raw[i], c.raw[i]);
+      }
+    }
+    return Vec(r);
+  }
+  friend FOVEA_INLINE Vec sqrt(Vec a) {
+    Raw r;
+    FOVEA_EACH_LANE
+    for (int i = 0; i < size; ++i) {
+      if constexpr (sizeof(T) == 4) {
+        r[i] = __builtin_sqrtf(a.raw[i]);
+      } else {
+        r[i] = __builtin_sqrt(a.raw[i]);
+      }
+    }
+    return Vec(r);
+  }
+  friend FOVEA_INLINE Vec abs(Vec a) { return from_bits(a.bits() & ~sign_bit()); }
+  friend FOVEA_INLINE Vec copysign(Vec magnitude, Vec sign) {
+    return from_bits((magnitude.bits() & ~sign_bit()) | (sign.bits() & sign_bit()));
+  }
+  friend FOVEA_INLINE Vec sign(Vec a) { return select(a > Vec(T(0)), Vec(T(1)), select(a < Vec(T(0)), Vec(T(-1)), a)); }
+  friend FOVEA_INLINE Bits is_nan(Vec a) { return a.raw != a.raw; }
+  // The smaller / larger; NaN if either is NaN, as IEEE 754-2019 minimum and maximum.
+  friend FOVEA_INLINE Vec minimum(Vec a, Vec b) { return select(is_nan(a), a, select(b.raw >= a.raw, a, b)); }
+  friend FOVEA_INLINE Vec maximum(Vec a, Vec b) { return select(is_nan(a), a, select(b.raw <= a.raw, a, b)); }
+
+ private:
+  static FOVEA_INLINE Bits sign_bit() { return Bits{} + (Int(1) << (8 * sizeof(T) - 1)); }
+};
+
+// Sixteen accumulators whatever the register width: the sum over a row then has the same bits on every machine.
+// Term i goes to lane i mod 16; the lanes are added as a fixed tree (i with i + 8, then + 4, + 2, + 1).
+template <class T> struct Lanes16 {
+  static constexpr int parts = 16 / Vec<T>::size;
+  Vec<T> part[parts];
+
+  explicit FOVEA_INLINE Lanes16(T value) {
+    for (auto& p : part) p = Vec<T>(value);
+  }
+  template <class Combine> FOVEA_INLINE T reduce(Combine combine) const {
+    T lane[16];
+    for (int i = 0; i < parts; ++i) part[i].store(lane + i * Vec<T>::size);
+    for (int half = 8; half >= 1; half /= 2) {
+      for (int i = 0; i < half; ++i) lane[i] = combine(lane[i], lane[i + half]);
+    }
+    return lane[0];
+  }
+};
+
+}  // namespace
+}  // namespace fovea

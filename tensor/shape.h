@@ -1,0 +1,74 @@
+// Sizes along axes: shapes, strides and lists of axes, at most eight long, kept in place without an allocation.
+#pragma once
+#include <cstdint>
+#include <initializer_list>
+#include <ostream>
+#include <span>
+#include <vector>
+
+namespace fovea {
+
+class Dims {
+ public:
+  static constexpr int max_rank = 8;
+
+  constexpr Dims() = default;
+  Dims(std::initializer_list<int64_t> values);
+  explicit Dims(std::span<const int64_t> values);
+  Dims(int count, int64_t value);  // the value, count times
+
+  int rank() const { return rank_; }
+  bool empty() const { return rank_ == 0; }
+  int64_t operator[](int i) const { return values_[i]; }
+  int64_t& operator[](int i) { return values_[i]; }
+  int64_t back() const { return values_[rank_ - 1]; }
+  int64_t& back() { return values_[rank_ - 1]; }
+  const int64_t* begin() const { return values_; }
+  const int64_t* end() const { return values_ + rank_; }
+  int64_t* begin() { return values_; }
+  int64_t* end() { return values_ + rank_; }
+
+  void push_back(int64_t value);
+  void insert(int position, int64_t value);
+  void erase(int position);
+  bool contains(int64_t value) const;
+
+  friend bool operator==(const Dims& a, const Dims& b) {
+    if (a.rank_ != b.rank_) return false;
+    for (int i = 0; i < a.rank_; ++i) {
+      if (a.values_[i] != b.values_[i]) return false;
+    }
+    return true;
+  }
+  friend std::ostream& operator<<(std::ostream& out, const Dims& dims);  // [2, 3]
+
+ private:
+  int rank_ = 0;
+  int64_t values_[max_rank] = {};
+};
+
+using Shape = Dims;
+using Strides = Dims;  // in elements
+using Axes = Dims;
+
+// a * b for sizes; an error that names the operation where it does not fit into 63 bits or a factor is negative.
+int64_t checked_product(const char* operation, int64_t a, int64_t b);
+
+// The number of elements.
+int64_t element_count(const char* operation, const Shape& shape);
+
+Strides row_major(const Shape& shape);
+
+// An axis counted from the end (-1 is the last) as its place from the start; outside [-rank, rank) is an error.
+int normalize_axis(const char* operation, int64_t axis, int rank);
+
+// The same for several axes, sorted, each at most once. No axes at all means every axis.
+Axes normalize_axes(const char* operation, const Axes& axes, int rank);
+
+// The shape that two operands stretch to: aligned at the last axis, a size of 1 fits any (NumPy's rule).
+Shape broadcast_shapes(const char* operation, const Shape& a, const Shape& b);
+
+// The shape after a reduction over those (normalized) axes.
+Shape reduced_shape(const Shape& shape, const Axes& axes, bool keep_dims);
+
+}  // namespace fovea
