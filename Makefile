@@ -30,6 +30,8 @@ endif
 LEVEL_FLAGS_baseline :=
 LEVEL_FLAGS_avx2     := -mavx2 -mfma
 LEVEL_FLAGS_avx512   := -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma -mprefer-vector-width=512
+# Only for the tests: the source for 64-byte vectors, on machines that have narrower ones.
+LEVEL_FLAGS_wide     := -DFOVEA_VECTOR_BYTES=64 $(if $(filter avx2,$(LEVELS)),$(LEVEL_FLAGS_avx2))
 # Vectors only ever pass between inlined functions, so the note about their calling convention does not apply.
 KERNEL_FLAGS := -O3 -Wno-psabi
 
@@ -43,6 +45,7 @@ LIBRARY  := $(BUILD)/libfovea.a
 EXAMPLES := $(patsubst examples/%.cpp,$(BUILD)/bin/%,$(wildcard examples/*.cpp))
 HELPERS  := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard examples/lib/*.cpp))
 TESTS    := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard tests/*.cpp))
+WIDE     := $(KERNELS:tensor/kernels/%.cpp=$(BUILD)/kernels/wide/%.o)
 BENCHES  := $(patsubst tests/bench/%.cpp,$(BUILD)/bin/%,$(wildcard tests/bench/*.cpp))
 
 .PHONY: all run test bench check format install clean help
@@ -67,7 +70,7 @@ $(BUILD)/kernels/$(1)/%.o: tensor/kernels/%.cpp $(STAMP)
 	@mkdir -p $$(@D)
 	$$(CXX) $$(FLAGS) $$(KERNEL_FLAGS) $$(LEVEL_FLAGS_$(1)) -DFOVEA_LEVEL=$(1) -MMD -MP -c $$< -o $$@
 endef
-$(foreach level,$(LEVELS),$(eval $(call KERNEL_RULE,$(level))))
+$(foreach level,$(LEVELS) wide,$(eval $(call KERNEL_RULE,$(level))))
 
 $(LIBRARY): $(OBJECTS)
 	@rm -f $@
@@ -95,12 +98,12 @@ $(BUILD)/doctest/doctest/doctest.h:
 	|| curl -fsSL -o $@ https://raw.githubusercontent.com/doctest/doctest/v2.4.9/doctest/doctest.h \
 	|| wget -qO $@ https://raw.githubusercontent.com/doctest/doctest/v2.4.9/doctest/doctest.h
 
-$(BUILD)/bin/tests: $(TESTS) $(HELPERS) $(LIBRARY)
+$(BUILD)/bin/tests: $(TESTS) $(WIDE) $(HELPERS) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CXX) $(TESTS) $(HELPERS) -Wl,--whole-archive $(LIBRARY) -Wl,--no-whole-archive $(LDFLAGS) -o $@
+	$(CXX) $(filter %.o,$^) -Wl,--whole-archive $(LIBRARY) -Wl,--no-whole-archive $(LDFLAGS) -o $@
 
 # One file of tests by itself: make build/bin/test_shape
-$(BUILD)/bin/test_%: $(BUILD)/obj/tests/test_%.o $(BUILD)/obj/tests/main.o $(HELPERS) $(LIBRARY)
+$(BUILD)/bin/test_%: $(BUILD)/obj/tests/test_%.o $(BUILD)/obj/tests/main.o $(BUILD)/obj/tests/wide_isa.o $(WIDE) $(HELPERS) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(CXX) $(filter %.o,$^) -Wl,--whole-archive $(LIBRARY) -Wl,--no-whole-archive $(LDFLAGS) -o $@
 

@@ -1,9 +1,9 @@
-// The thread pool. One job at a time: its owner opens the gate, works along, closes the gate and waits until the
-// last helper has left. A helper that comes late finds the gate closed and has missed nothing, so the owner never
-// waits for a thread to wake up.
+// The thread pool. One job at a time: its owner opens the gate, works along, closes the gate and waits until
+// the last helper has left. A helper that comes late finds the gate closed and has missed nothing, so the
+// owner never waits for a thread to wake up.
 //
-// Each thread starts with its own share of the pieces (so that the same thread, and its cache, sees the same rows
-// in the next operation) and then takes what is left of the others'.
+// Each thread starts with its own share of the pieces (so that the same thread, and its cache, sees the same
+// rows in the next operation) and then takes what is left of the others'.
 #include "tensor/parallel.h"
 
 #include <pthread.h>
@@ -13,6 +13,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -37,7 +38,9 @@ void relax() {
 }
 
 // Tests `done` over and over for the time of kSpinTime; returns whether it came true.
-template <class Done> bool spin_until(Done done) {
+template <class Done>
+bool spin_until(Done done) {
+  if (done()) return true;
   const auto start = std::chrono::steady_clock::now();
   do {
     for (int i = 0; i < 64; ++i) {
@@ -84,7 +87,8 @@ class Pool {
 
  private:
   // The gate: a ticket that each job advances | how many helpers are inside | open or closed.
-  static constexpr uint32_t kOpen = 1, kOneInside = 2, kInside = 0xffe, kOneTicket = 0x1000, kTicket = 0xfffff000;
+  static constexpr uint32_t kOpen = 1, kOneInside = 2, kInside = 0xffe, kOneTicket = 0x1000,
+                            kTicket = 0xfffff000;
 
   // The pieces [next, end) that a thread begins with, alone in its cache line.
   struct alignas(64) Share {
@@ -152,7 +156,11 @@ class Pool {
     const int count = threads();
     shares_ = std::make_unique<Share[]>(size_t(count));
     gate_.store(0);
-    for (int i = 1; i < count; ++i) helpers_.emplace_back([this, i] { help(i); });
+    try {
+      for (int i = 1; i < count; ++i) helpers_.emplace_back([this, i] { help(i); });
+    } catch (const std::system_error&) {
+      // The system gives no more threads: those that there are do the work.
+    }
   }
 
   void stop_helpers() {
@@ -187,7 +195,8 @@ Pool& pool() {
   const std::lock_guard lock(creating);
   if (Pool* ready = the_pool.load(std::memory_order_acquire)) return *ready;
   const int64_t count = environment_threads().value_or(usable_cores());
-  // Only the forking thread lives on in a child; it gets a pool without helpers, which start when they are needed.
+  // Only the forking thread lives on in a child; it gets a pool without helpers, which start when they are
+  // needed.
   static const int registered = pthread_atfork(nullptr, nullptr, [] {
     if (Pool* parents = the_pool.load()) the_pool.store(new Pool(parents->threads()));
   });

@@ -1,0 +1,5 @@
+// placeholder
+#pragma once
+namespace fovea {
+struct GemmKernels { int unused; };
+}
