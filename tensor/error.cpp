@@ -22,6 +22,7 @@ void throw_error(ErrorKind kind, const std::string& message) {
     case ErrorKind::file: throw FileError(text);
     case ErrorKind::tape: throw TapeError(text);
     case ErrorKind::memory: throw MemoryError(text);
+    case ErrorKind::anomaly: throw AnomalyError(text);
   }
   throw Error(text);
 }

@@ -1,17 +1,18 @@
-// The elementwise operations: each a small struct with its value and its derivative side by side. From the lists
-// at the end every kernel is generated, for each type and instruction set.
+// The elementwise operations: each a small struct with its value and its derivative side by side. From the
+// lists at the end every kernel is generated, for each type and instruction set.
 //
 //   name      as the user calls it
 //   saves     what the derivative is written in: the input x, the output y, or nothing
 //   value     y = f(x), for a vector of f32 or f64
 //   gradient  dx = dy · f'(x), given dy and what was saved
 //
-// To add one: write the struct, put it into the list, declare it in elementwise.h (and autograd/elementwise.h).
+// To add one: write the struct, put it into the list, declare it in elementwise.h (and
+// autograd/elementwise.h).
 #pragma once
 #include <cstddef>
 #include <type_traits>
 
-namespace fovea {
+namespace fovea::functor {
 
 enum class Saves { nothing, input, output };
 
@@ -277,7 +278,8 @@ struct AddScaled {  // a + s·b, rounded once
   template <class V> V value(V a, V b) const { return fma(b, V(s), a); }
 };
 
-// --- the lists --------------------------------------------------------------------------------------------------
+// --- the lists
+// --------------------------------------------------------------------------------------------------
 
 template <class... F> struct FunctorList {
   static constexpr size_t size = sizeof...(F);
@@ -288,10 +290,9 @@ template <class... F> struct FunctorList {
   }
 };
 
-using UnaryFunctors =
-    FunctorList<Neg, Abs, Sign, Exp, Expm1, Log, Log1p, Sqrt, Rsqrt, Reciprocal, Square, PowScalar, Sin, Cos, Tanh,
-                Sigmoid, Erf, Relu, LeakyRelu, Elu, Gelu, GeluTanh, Silu, Softplus, Clamp, AddScalar, MulScalar,
-                DivScalar, SubFromScalar, DivFromScalar>;
+using UnaryFunctors = FunctorList<Neg, Abs, Sign, Exp, Expm1, Log, Log1p, Sqrt, Rsqrt, Reciprocal, Square, PowScalar,
+                                  Sin, Cos, Tanh, Sigmoid, Erf, Relu, LeakyRelu, Elu, Gelu, GeluTanh, Silu, Softplus,
+                                  Clamp, AddScalar, MulScalar, DivScalar, SubFromScalar, DivFromScalar>;
 using BinaryFunctors = FunctorList<Add, Sub, Mul, Div, Minimum, Maximum, Pow, AddScaled>;
 
-}  // namespace fovea
+}  // namespace fovea::functor

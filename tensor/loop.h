@@ -1,7 +1,7 @@
 // The walk over the elements of several tensors at once, which every elementwise and reduction loop shares.
 //
-// Axes of size 1 are dropped and axes that lie without a gap in all operands are merged, so that most walks become
-// one long run. What is left is a list of runs along the last axis; a kernel is called once per run.
+// Axes of size 1 are dropped and axes that lie without a gap in all operands are merged, so that most walks
+// become one long run. What is left is a list of runs along the last axis; a kernel is called once per run.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -11,15 +11,15 @@
 
 namespace fovea {
 
-// Elements in a piece of parallel work: large enough to outweigh waking a thread, small enough for the cache. It
-// depends on nothing else, so results do not depend on the number of threads.
+// Elements in a piece of parallel work: large enough to outweigh waking a thread, small enough for the cache.
+// It depends on nothing else, so results do not depend on the number of threads.
 constexpr int64_t kGrain = 16384;
 
 template <int N> struct Loop {
-  Shape shape;                            // after merging; at least one axis
-  std::array<Strides, N> strides;         // per operand, in elements; 0 where it is broadcast
-  std::array<int64_t, N> run_strides{};   // along the last axis
-  int64_t count = 1;                      // all elements
+  Shape shape;                           // after merging; at least one axis
+  std::array<Strides, N> strides;        // per operand, in elements; 0 where it is broadcast
+  std::array<int64_t, N> run_strides{};  // along the last axis
+  int64_t count = 1;                     // all elements
 
   // operand_strides: aligned with `walked` (same rank, 0 where broadcast).
   Loop(const Shape& walked, const std::array<Strides, N>& operand_strides) {
@@ -73,11 +73,15 @@ template <int N> struct Loop {
     const auto stride = [&](int k) { return axis < 0 ? int64_t(0) : from[k][axis]; };
     bool merges = !shape.empty();
     for (int k = 0; k < N && merges; ++k) merges = strides[k].back() == stride(k) * size;
-    if (merges) shape.back() *= size;
-    else shape.push_back(size);
+    if (merges)
+      shape.back() *= size;
+    else
+      shape.push_back(size);
     for (int k = 0; k < N; ++k) {
-      if (merges) strides[k].back() = stride(k);
-      else strides[k].push_back(stride(k));
+      if (merges)
+        strides[k].back() = stride(k);
+      else
+        strides[k].push_back(stride(k));
     }
   }
 };

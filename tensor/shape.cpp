@@ -50,8 +50,10 @@ int64_t element_count(const char* operation, const Shape& shape) {
   int64_t count = 1;
   bool empty = false;
   for (int64_t size : shape) {
-    if (size == 0) empty = true;
-    else count = checked_product(operation, count, size);
+    if (size == 0)
+      empty = true;
+    else
+      count = checked_product(operation, count, size);
   }
   return empty ? 0 : count;
 }
@@ -88,7 +90,8 @@ Shape broadcast_shapes(const char* operation, const Shape& a, const Shape& b) {
   const int offset = result.rank() - other.rank();
   for (int i = 0; i < other.rank(); ++i) {
     int64_t& size = result[offset + i];
-    if (size == 1) size = other[i];
+    if (size == 1)
+      size = other[i];
     else if (other[i] != 1 && other[i] != size)
       fail(ErrorKind::shape, operation, ": shapes do not broadcast: a ", a, " and b ", b, " differ at axis ",
            i - other.rank(), " (", size, " and ", other[i], "), and neither is 1");
@@ -99,8 +102,10 @@ Shape broadcast_shapes(const char* operation, const Shape& a, const Shape& b) {
 Shape reduced_shape(const Shape& shape, const Axes& axes, bool keep_dims) {
   Shape result;
   for (int i = 0; i < shape.rank(); ++i) {
-    if (!axes.contains(i)) result.push_back(shape[i]);
-    else if (keep_dims) result.push_back(1);
+    if (!axes.contains(i))
+      result.push_back(shape[i]);
+    else if (keep_dims)
+      result.push_back(1);
   }
   return result;
 }

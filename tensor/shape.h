@@ -1,4 +1,5 @@
-// Sizes along axes: shapes, strides and lists of axes, at most eight long, kept in place without an allocation.
+// Sizes along axes: shapes, strides and lists of axes, at most eight long, kept in place without an
+// allocation.
 #pragma once
 #include <cstdint>
 #include <initializer_list>
@@ -51,7 +52,8 @@ using Shape = Dims;
 using Strides = Dims;  // in elements
 using Axes = Dims;
 
-// a * b for sizes; an error that names the operation where it does not fit into 63 bits or a factor is negative.
+// a * b for sizes; an error that names the operation where it does not fit into 63 bits or a factor is
+// negative.
 int64_t checked_product(const char* operation, int64_t a, int64_t b);
 
 // The number of elements.
@@ -59,7 +61,8 @@ int64_t element_count(const char* operation, const Shape& shape);
 
 Strides row_major(const Shape& shape);
 
-// An axis counted from the end (-1 is the last) as its place from the start; outside [-rank, rank) is an error.
+// An axis counted from the end (-1 is the last) as its place from the start; outside [-rank, rank) is an
+// error.
 int normalize_axis(const char* operation, int64_t axis, int rank);
 
 // The same for several axes, sorted, each at most once. No axes at all means every axis.

@@ -1,8 +1,8 @@
 // Memory: a caching allocator and the reference-counted block that tensors share.
 //
-// Training asks for the same few sizes step after step. Freed blocks are kept in lists by size class and handed out
-// again, so that in the steady state the system is not asked for memory at all (and no page is touched for the
-// first time). Blocks are 64-byte aligned: a cache line, and the widest vector register.
+// Training asks for the same few sizes step after step. Freed blocks are kept in lists by size class and
+// handed out again, so that in the steady state the system is not asked for memory at all (and no page is
+// touched for the first time). Blocks are 64-byte aligned: a cache line, and the widest vector register.
 #pragma once
 #include <atomic>
 #include <cstddef>
@@ -20,8 +20,8 @@ struct MemoryStats {
 
 MemoryStats memory_stats();
 void reset_peak_memory();
-void release_cached_memory();                // gives what is kept back to the system
-void set_memory_limit(int64_t bytes);        // a request beyond it raises MemoryError; 0: no limit
+void release_cached_memory();          // gives what is kept back to the system
+void set_memory_limit(int64_t bytes);  // a request beyond it raises MemoryError; 0: no limit
 
 // A block of memory with its reference count, header and data in one allocation.
 class Storage {

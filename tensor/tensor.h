@@ -28,11 +28,11 @@ class Tensor {
   const Shape& shape() const { return shape_; }
   const Strides& strides() const { return strides_; }  // in elements
   int rank() const { return shape_.rank(); }
-  int64_t size(int axis) const;                        // axis may count from the end
-  int64_t count() const { return count_; }             // number of elements
+  int64_t size(int axis) const;             // axis may count from the end
+  int64_t count() const { return count_; }  // number of elements
   int64_t bytes() const { return count_ * size_of(dtype_); }
-  bool is_contiguous() const;                          // row-major without gaps
-  bool owns_alone() const;                             // contiguous, whole, and nobody else holds the storage
+  bool is_contiguous() const;  // row-major without gaps
+  bool owns_alone() const;     // contiguous, whole, and nobody else holds the storage
 
   // The first element; the pointer is good for as long as the storage lives. Only tensor/ uses these.
   template <class T> const T* data() const { return static_cast<const T*>(raw(dtype_of<T>())); }
@@ -42,14 +42,14 @@ class Tensor {
   Tensor clone() const;          // a copy with its own storage, contiguous
   Tensor contiguous() const;     // itself where it is contiguous; else a copy
 
-  double item() const;                                        // of a tensor with one element
-  double at(const Dims& index) const;                         // one element; negative indices count from the end
-  template <class T> std::vector<T> to_vector() const;        // all elements, row-major, of dtype T exactly
+  double item() const;                                  // of a tensor with one element
+  double at(const Dims& index) const;                   // one element; negative indices count from the end
+  template <class T> std::vector<T> to_vector() const;  // all elements, row-major, of dtype T exactly
 
   // In place, on the storage that every view of it sees. The names end in _ as PyTorch's do.
   Tensor& fill_(double value);
-  Tensor& copy_(const Tensor& from);                          // shape broadcast to ours, dtype converted
-  Tensor& add_(const Tensor& other, double scale = 1);        // x += scale · other
+  Tensor& copy_(const Tensor& from);                    // shape broadcast to ours, dtype converted
+  Tensor& add_(const Tensor& other, double scale = 1);  // x += scale · other
   Tensor& mul_(double factor);
   void set(const Dims& index, double value);
 
@@ -71,18 +71,18 @@ Tensor empty(const Shape& shape, DType dtype = DType::f32);  // uninitialised
 Tensor zeros(const Shape& shape, DType dtype = DType::f32);
 Tensor ones(const Shape& shape, DType dtype = DType::f32);
 Tensor full(const Shape& shape, double value, DType dtype = DType::f32);
-Tensor scalar(double value, DType dtype = DType::f32);                                         // []
-Tensor arange(double start, double stop, double step = 1, DType dtype = DType::i64);           // [start, stop)
-Tensor arange(int64_t count);                                                                  // i64: 0 … count-1
-Tensor linspace(double start, double stop, int64_t count, DType dtype = DType::f32);           // both ends included
+Tensor scalar(double value, DType dtype = DType::f32);                                // []
+Tensor arange(double start, double stop, double step = 1, DType dtype = DType::i64);  // [start, stop)
+Tensor arange(int64_t count);                                                         // i64: 0 … count-1
+Tensor linspace(double start, double stop, int64_t count, DType dtype = DType::f32);  // both ends included
 Tensor eye(int64_t n, DType dtype = DType::f32);
-Tensor tensor(std::initializer_list<double> values, DType dtype = DType::f32);                 // [n]
+Tensor tensor(std::initializer_list<double> values, DType dtype = DType::f32);  // [n]
 Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, DType dtype = DType::f32);
 Tensor tensor(std::initializer_list<std::initializer_list<std::initializer_list<double>>> blocks,
               DType dtype = DType::f32);
-template <class T> Tensor from_data(std::span<const T> values, const Shape& shape);            // copies; dtype is T's
+template <class T> Tensor from_data(std::span<const T> values, const Shape& shape);  // copies; dtype is T's
 template <class T> Tensor from_vector(const std::vector<T>& values, const Shape& shape);
-template <class T> Tensor from_vector(const std::vector<T>& values);                           // [n]
+template <class T> Tensor from_vector(const std::vector<T>& values);  // [n]
 
 // Every element the same, bit for bit, with shape and dtype; NaN equals NaN of the same bits.
 bool identical(const Tensor& a, const Tensor& b);

@@ -26,8 +26,8 @@ Shape fill_in_unknown(const Tensor& x, const Shape& shape) {
   return result;
 }
 
-// The strides that give x the new shape without moving an element, if there are any: walks the groups of old and
-// new axes that hold the same elements; within a group the old axes must lie without gaps.
+// The strides that give x the new shape without moving an element, if there are any: walks the groups of old
+// and new axes that hold the same elements; within a group the old axes must lie without gaps.
 bool strides_for(const Tensor& x, const Shape& shape, Strides& strides) {
   strides = Strides(shape.rank(), 1);
   int old_axis = x.rank() - 1, new_axis = shape.rank() - 1;
@@ -72,8 +72,10 @@ Tensor flatten(const Tensor& x, int first_axis, int last_axis) {
   int64_t merged = 1;
   for (int i = 0; i < x.rank(); ++i) {
     if (i >= first && i <= last) merged *= x.shape()[i];
-    if (i < first || i > last) shape.push_back(x.shape()[i]);
-    else if (i == last) shape.push_back(merged);
+    if (i < first || i > last)
+      shape.push_back(x.shape()[i]);
+    else if (i == last)
+      shape.push_back(merged);
   }
   return reshape(x, shape);
 }

@@ -1,5 +1,5 @@
-// Elementwise loops: one vector loop per functor, whatever the strides. Operands that do not lie element after
-// element pass through a small buffer, so the loop itself only ever sees contiguous ones.
+// Elementwise loops: one vector loop per functor, whatever the strides. Operands that do not lie element
+// after element pass through a small buffer, so the loop itself only ever sees contiguous ones.
 #include "tensor/kernels/map.h"
 
 #include "tensor/kernels/math.h"
@@ -52,23 +52,26 @@ FOVEA_INLINE void each_block(int64_t n, T* y, int64_t y_stride, Op op, Sources..
 template <class F, class T>
 void unary(const void* functor, int64_t n, const T* x, int64_t x_stride, T* y, int64_t y_stride) {
   const F f = *static_cast<const F*>(functor);
-  each_block(n, y, y_stride, [f](Vec<T> v) FOVEA_INLINE_LAMBDA { return f.value(v); }, Source<T>(x, x_stride, n));
+  each_block(
+      n, y, y_stride, [f](Vec<T> v) FOVEA_INLINE_LAMBDA { return f.value(v); }, Source<T>(x, x_stride, n));
 }
 
 template <class F, class T>
 void gradient(const void* functor, int64_t n, const T* dy, int64_t dy_stride, const T* saved, int64_t saved_stride,
               T* dx, int64_t dx_stride) {
   const F f = *static_cast<const F*>(functor);
-  each_block(n, dx, dx_stride, [f](Vec<T> g, Vec<T> s) FOVEA_INLINE_LAMBDA { return f.gradient(g, s); },
-             Source<T>(dy, dy_stride, n), Source<T>(saved, saved_stride, n));
+  each_block(
+      n, dx, dx_stride, [f](Vec<T> g, Vec<T> s) FOVEA_INLINE_LAMBDA { return f.gradient(g, s); },
+      Source<T>(dy, dy_stride, n), Source<T>(saved, saved_stride, n));
 }
 
 template <class F, class T>
 void binary(const void* functor, int64_t n, const T* a, int64_t a_stride, const T* b, int64_t b_stride, T* y,
             int64_t y_stride) {
   const F f = *static_cast<const F*>(functor);
-  each_block(n, y, y_stride, [f](Vec<T> u, Vec<T> v) FOVEA_INLINE_LAMBDA { return f.value(u, v); },
-             Source<T>(a, a_stride, n), Source<T>(b, b_stride, n));
+  each_block(
+      n, y, y_stride, [f](Vec<T> u, Vec<T> v) FOVEA_INLINE_LAMBDA { return f.value(u, v); }, Source<T>(a, a_stride, n),
+      Source<T>(b, b_stride, n));
 }
 
 template <class T>
@@ -84,7 +87,8 @@ void where(int64_t n, const bool* c, int64_t c_stride, const T* a, int64_t a_str
   }
 }
 
-template <class T, class... F, class... G> constexpr MapTable<T> make_table(FunctorList<F...>, FunctorList<G...>) {
+template <class T, class... F, class... G>
+constexpr MapTable<T> make_table(functor::FunctorList<F...>, functor::FunctorList<G...>) {
   return {{unary<F, T>...}, {gradient<F, T>...}, {binary<G, T>...}, where<T>};
 }
 
@@ -92,7 +96,7 @@ template <class T, class... F, class... G> constexpr MapTable<T> make_table(Func
 
 namespace FOVEA_LEVEL {
 extern const MapKernels map_kernels;
-const MapKernels map_kernels = {make_table<float>(UnaryFunctors{}, BinaryFunctors{}),
-                                make_table<double>(UnaryFunctors{}, BinaryFunctors{})};
+const MapKernels map_kernels = {make_table<float>(functor::UnaryFunctors{}, functor::BinaryFunctors{}),
+                                make_table<double>(functor::UnaryFunctors{}, functor::BinaryFunctors{})};
 }  // namespace FOVEA_LEVEL
 }  // namespace fovea

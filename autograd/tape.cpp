@@ -1,0 +1,141 @@
+#include "autograd/tape.h"
+
+#include <atomic>
+
+#include "autograd/operation.h"
+#include "tensor/elementwise.h"
+#include "tensor/reduce.h"
+
+namespace fovea {
+namespace {
+
+thread_local Tape* recording_tape = nullptr;
+std::atomic<uint64_t> next_serial{1};
+TapeHook* test_hook = nullptr;
+
+// A leaf on the tape: its gradient goes to the parameter.
+struct LeafNode final : Node {
+  std::shared_ptr<detail::Leaf> leaf;
+  explicit LeafNode(std::shared_ptr<detail::Leaf> l) : leaf(std::move(l)) {}
+  void backward(Tape&, const Tensor& dy) override {
+    // Optimisers change gradients in place, so a leaf never shares its own.
+    if (!leaf->grad.defined())
+      leaf->grad = dy.owns_alone() ? dy : dy.clone();
+    else
+      leaf->grad += dy;
+  }
+  std::vector<int32_t> inputs() const override { return {}; }
+  int64_t saved_bytes() const override { return 0; }
+};
+
+}  // namespace
+
+Tape::Tape(TapeOptions options) : options_(options), serial_(next_serial++), outer_(recording_tape) {
+  recording_tape = this;
+}
+
+Tape::~Tape() {
+  end_recording();
+  for (size_t i = nodes_.size(); i-- > 0;) {
+    if (nodes_[i]) nodes_[i]->~Node();
+  }
+}
+
+void Tape::end_recording() {
+  if (ended_) return;
+  ended_ = true;
+  if (recording_tape == this) recording_tape = outer_;
+}
+
+Tape* Tape::recording() { return recording_tape; }
+void Tape::set_hook(TapeHook* hook) { test_hook = hook; }
+TapeHook* Tape::hook() { return test_hook; }
+
+Tape::Pause::Pause() : paused_(recording_tape) { recording_tape = nullptr; }
+Tape::Pause::~Pause() { recording_tape = paused_; }
+
+int32_t Tape::place_of(const Variable& x, const char* operation) {
+  if (detail::Leaf* leaf = x.leaf_.get()) {
+    if (!leaf->trainable) return -1;
+    if (leaf->tape != serial_) {
+      append<LeafNode>("leaf", x.value_, x.leaf_);
+      leaf->tape = serial_;
+      leaf->node = int32_t(nodes_.size()) - 1;
+    }
+    return leaf->node;
+  }
+  if (x.tape_ == 0 || x.tape_ == serial_) return x.node_;
+  for (const Tape* outer = outer_; outer; outer = outer->outer_) {
+    if (outer->serial_ == x.tape_)
+      fail(ErrorKind::tape, operation, ": variable ", x.shape(),
+           " belongs to an outer tape; its gradient would be lost "
+           "on this inner one. Pass it in as a Parameter, or detach() it");
+  }
+  fail(ErrorKind::tape, operation, ": variable ", x.shape(),
+       " was recorded by a tape that has finished; detach() it to "
+       "use its value, or compute it again under this tape");
+}
+
+void Tape::keep(Node* node, const char* name, const Tensor& y) {
+  node->name = name;
+  node->shape = y.shape();
+  node->dtype = y.dtype();
+  nodes_.push_back(node);
+  if (options_.anomaly) {
+    const ErrorContext* context = ErrorContext::innermost();
+    places_.push_back(context ? context->where() : "");
+  }
+}
+
+void Tape::accumulate(int32_t place, Tensor grad, const Node& from) {
+  if (!grad.defined()) return;
+  Node& node = *nodes_[size_t(place)];
+  if (grad.dtype() != node.dtype)
+    fail(ErrorKind::dtype, from.name, ": backward gave a ", grad.dtype(), " gradient for an input of ", node.dtype);
+  if (test_hook && test_hook->accumulate(node, node.grad, grad)) return;
+  if (grad.shape() != node.shape) grad = sum_to(grad, node.shape);
+  if (!node.grad.defined())
+    node.grad = std::move(grad);
+  else if (node.grad.owns_alone())
+    node.grad += grad;
+  else
+    node.grad = node.grad + grad;
+}
+
+void Tape::backward(const Variable& loss) {
+  if (loss.count() != 1)
+    fail(ErrorKind::shape, "backward: the loss must be one number, got ", loss.shape(),
+         "; reduce it with mean() or sum(), or pass the gradient to start from");
+  backward(loss, ones(loss.shape(), loss.dtype()));
+}
+
+void Tape::backward(const Variable& y, const Tensor& dy) {
+  if (ended_)
+    fail(ErrorKind::tape,
+         "backward: this tape has been walked already and what it saved is freed; record the forward "
+         "again on a new tape");
+  if (dy.shape() != y.shape() || dy.dtype() != y.dtype())
+    fail(ErrorKind::shape, "backward: y is ", y.shape(), " ", y.dtype(), ", its gradient ", dy.shape(), " ",
+         dy.dtype());
+  const int32_t place = place_of(y, "backward");
+  if (place < 0)
+    fail(ErrorKind::tape, "backward: the loss depends on no parameter, or was computed before this tape began");
+  end_recording();
+  nodes_[size_t(place)]->grad = dy;
+  walk(int32_t(nodes_.size()) - 1);
+}
+
+void Tape::walk(int32_t from) {
+  for (int32_t i = from; i >= 0; --i) {
+    Node*& node = nodes_[size_t(i)];
+    if (node->grad.defined()) {
+      Tensor dy = std::move(node->grad);
+      if (test_hook) test_hook->before_backward(*node, dy);
+      node->backward(*this, dy);
+    }
+    node->~Node();  // frees what the operation saved
+    node = nullptr;
+  }
+}
+
+}  // namespace fovea

@@ -1,0 +1,120 @@
+// The tape: the operations of a computation in the order they ran, walked from the end to get the gradients.
+//
+//   Tape tape;
+//   Variable loss = cross_entropy(model(x), targets);
+//   tape.backward(loss);                        // every parameter the loss depends on now has its gradient
+//
+// Every operation appears after the ones it depends on, so the walk needs no search and no recursion: when it
+// reaches a node, all that flows into its gradient has arrived. What a node saved is freed as the walk
+// passes.
+//
+// While no tape is alive nothing is recorded. Tapes nest: the innermost one records. backward() ends the
+// recording. A tape belongs to the thread that made it.
+#pragma once
+#include <iosfwd>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "autograd/arena.h"
+#include "autograd/variable.h"
+
+namespace fovea {
+
+class Tape;
+
+// One recorded operation. The operation itself, a plain struct, sits in the Recorded<Op> of operation.h.
+struct Node {
+  virtual ~Node() = default;
+  virtual void backward(Tape& tape, const Tensor& dy) = 0;  // hands each input its share of dy
+  virtual std::vector<int32_t> inputs() const = 0;          // places on the tape; -1: a constant
+  virtual int64_t saved_bytes() const = 0;
+  virtual void visit_saved(void (*)(void* context, Tensor&), void*) {}
+
+  const char* name = "";
+  Shape shape;  // of the result …
+  DType dtype = DType::f32;
+  Tensor grad;              // … and its gradient, as far as it has arrived
+  int64_t nanoseconds = 0;  // of the forward, on a tape that measures
+};
+
+// For tests: sees and may falsify what passes along the tape, to prove that the gradient checker notices.
+struct TapeHook {
+  virtual ~TapeHook() = default;
+  virtual void after_forward(Node&) {}  // may change what was saved
+  virtual void before_backward(const Node&, Tensor& /*dy*/) {}
+  virtual void after_backward(const Node&, std::span<Tensor> /*grads*/) {}
+  virtual bool accumulate(const Node&, Tensor& /*into*/, const Tensor& /*grad*/) { return false; }  // true: done
+};
+
+struct TapeOptions {
+  bool anomaly = false;  // look at every result and gradient; the first NaN or infinity raises AnomalyError
+  bool timing = false;   // measure each operation, for print()
+  int64_t step = -1;     // named in an anomaly's message
+};
+
+class Tape {
+ public:
+  explicit Tape(TapeOptions options = {});
+  ~Tape();
+  Tape(const Tape&) = delete;
+  Tape& operator=(const Tape&) = delete;
+
+  // The gradient of a scalar with respect to every leaf, added to what the leaves have. Once per tape.
+  void backward(const Variable& loss);
+  // The same for any shape: dy is the gradient of something further on with respect to y.
+  void backward(const Variable& y, const Tensor& dy);
+
+  size_t size() const { return nodes_.size(); }
+  const Node& node(size_t i) const { return *nodes_[i]; }
+  Node& last() { return *nodes_.back(); }
+  int64_t saved_bytes() const;          // held by the operations for the backward
+  void print(std::ostream& out) const;  // a line per operation: name, shapes, inputs, bytes saved, time
+  void print() const;                   // on standard output
+
+  static Tape* recording();              // the innermost tape that records on this thread, or null
+  static void set_hook(TapeHook* hook);  // for tests; null: none
+
+  // --- what operation.h records with ---
+  // The place of an input; -1 for a constant. A variable of another tape is an error.
+  int32_t place_of(const Variable& x, const char* operation);
+  template <class NodeType, class... Args> Variable append(const char* name, const Tensor& y, Args&&... args);
+  // Adds a share of the gradient of the node at that place, summed to its shape if it was broadcast.
+  void accumulate(int32_t place, Tensor grad, const Node& from);
+  const TapeOptions& options() const { return options_; }
+  static TapeHook* hook();
+  void check_forward(const Node& node, const Tensor& y, std::span<const Tensor* const> inputs);
+  void check_backward(const Node& node, const Tensor& dy, std::span<const Tensor> grads);
+
+  // While one is alive nothing is recorded: what checkpoint() runs its first pass under.
+  class Pause {
+   public:
+    Pause();
+    ~Pause();
+    Pause(const Pause&) = delete;
+    Pause& operator=(const Pause&) = delete;
+
+   private:
+    Tape* paused_;
+  };
+
+ private:
+  void walk(int32_t from);
+  void end_recording();
+  void keep(Node* node, const char* name, const Tensor& y);
+
+  TapeOptions options_;
+  uint64_t serial_;
+  Tape* outer_;
+  bool ended_ = false;
+  Arena arena_;
+  std::vector<Node*> nodes_;         // in the arena
+  std::vector<std::string> places_;  // in the model, per node; only on a tape that looks for anomalies
+};
+
+template <class NodeType, class... Args> Variable Tape::append(const char* name, const Tensor& y, Args&&... args) {
+  keep(arena_.make<NodeType>(std::forward<Args>(args)...), name, y);
+  return Variable(y, serial_, int32_t(nodes_.size()) - 1);
+}
+
+}  // namespace fovea
