@@ -1,6 +1,7 @@
 // Variable: a tensor with a place on a tape. Parameter: a leaf, whose gradient outlives the tape.
 #pragma once
 #include <memory>
+#include <string>
 
 #include "tensor/tensor.h"
 
@@ -65,6 +66,12 @@ class Parameter : public Variable {
   void zero_grad();            // drops the gradient; the next backward starts anew
   bool trainable() const { return leaf_ && leaf_->trainable; }
   void set_trainable(bool trainable);  // false: frozen, no gradient is computed for it
+};
+
+// A parameter and its path in a model ("blocks.2.attention.query.weight"): what optimisers and files go by.
+struct NamedParameter {
+  std::string name;
+  Parameter* parameter;
 };
 
 }  // namespace fovea

@@ -1,0 +1,30 @@
+// Mask: which keys a query may look at. It says what it means (half the world reads "true" as keep, the other half as
+// hide), so no bare bool tensor is taken for one. A fully masked row has weights 0, output 0 and gradient 0.
+#pragma once
+#include <optional>
+
+#include "tensor/tensor.h"
+
+namespace fovea::nn {
+
+class Mask {
+ public:
+  Mask() = default;                      // keeps everything
+  static Mask keep(const Tensor& keys);  // bool, true: may be seen;   shape broadcasts to the scores [B, H, L, S]
+  static Mask hide(const Tensor& keys);  // bool, true: is not seen
+  static Mask causal();                  // query i sees keys 0 … i (aligned at the end where there are more keys)
+
+  friend Mask operator&(const Mask& a, const Mask& b);  // seen only where both let it be seen
+
+  bool is_causal() const { return causal_; }
+  const Tensor& kept() const { return keep_; }  // undefined where only the causal part, or nothing, is masked
+  bool keeps_all() const { return !causal_ && !keep_.defined(); }
+  // All of it as one bool tensor, true = keep, for `queries` × `keys` scores; undefined if it keeps everything.
+  Tensor as_tensor(int64_t queries, int64_t keys) const;
+
+ private:
+  bool causal_ = false;
+  Tensor keep_;
+};
+
+}  // namespace fovea::nn
