@@ -150,7 +150,7 @@ Variable run_and_append(Tape& tape, Op op, Places places, std::span<const Tensor
 }  // namespace detail
 
 // Runs an operation on its inputs; on the tape, where one records and an input needs a gradient.
-template <class Op, std::same_as<Variable>... Inputs>
+template <class Op, std::derived_from<Variable>... Inputs>
 requires Operation<Op, sizeof...(Inputs)> Variable record(Op op, const Inputs&... inputs) {
   constexpr size_t n = sizeof...(Inputs);
   Tape* tape = Tape::recording();
