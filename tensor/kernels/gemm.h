@@ -1,5 +1,39 @@
-// placeholder
+// The table of matrix-product kernels that one instruction-set level offers to tensor/gemm.cpp.
+//
+// An operand is seen with two strides: element (i, j) lies at data[i * row + j * col], and one of the two is 1. A
+// transposition is nothing but the other stride being 1.
 #pragma once
+#include <cstdint>
+
 namespace fovea {
-struct GemmKernels { int unused; };
-}
+
+template <class T> struct GemmTable {
+  // A tile of C is mr rows by nr columns; A is packed for mc rows by kc of the inner axis at a time.
+  int64_t mr, nr, mc, kc;
+
+  // Packs alpha * A, [m, k], for `block`: tile after tile, in each the k columns of its rows one after another.
+  void (*pack_a)(int64_t m, int64_t k, T alpha, const T* a, int64_t row, int64_t col, T* packed);
+
+  // Packs B, [k, n], for `block`: panels of nr columns (the last one filled up with zeros to whole vectors), in each
+  // the k rows one after another.
+  void (*pack_b)(int64_t k, int64_t n, const T* b, int64_t row, int64_t col, T* packed);
+
+  // C[m, n] = A B + beta C. Each operand packed, or as it lies in memory (then the columns of B must be contiguous).
+  // k is at most kc where B is not packed.
+  struct Operand {
+    const T* data;
+    int64_t row, col;
+    bool packed;
+  };
+  void (*block)(int64_t m, int64_t n, int64_t k, Operand a, Operand b, T beta, T* c, int64_t ldc);
+
+  // One row, c[n] = a[k] B + beta c, with B read once and in the order of memory; a and c are contiguous.
+  void (*row)(int64_t n, int64_t k, const T* a, const T* b, int64_t b_row, int64_t b_col, T beta, T* c);
+};
+
+struct GemmKernels {
+  GemmTable<float> f32;
+  GemmTable<double> f64;
+};
+
+}  // namespace fovea
