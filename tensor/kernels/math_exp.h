@@ -1,0 +1,113 @@
+// The exponential and its relatives: exp, expm1, sigmoid, silu, gelu_tanh, tanh.
+//
+//   x = n log 2 + r, n an integer, |r| ≤ log(2) / 2 (Cody & Waite 1980)
+//   e^x = 2^n (1 + r + r² E(r))
+#pragma once
+#include "tensor/kernels/math_tools.h"
+
+namespace fovea {
+namespace {
+
+template <class T> struct ExpTable;
+template <> struct ExpTable<float> {
+  static constexpr float per_log2 = 0x1.715476p+0f;                             // 1 / log 2
+  static constexpr float log2_high = 0x1.62e4p-1f, log2_low = 0x1.7f7d1cp-20f;  // n · log2_high is exact
+  static constexpr float lowest = -104, highest = 89;                           // beyond: 0 and infinity
+  static constexpr float lowest_product = -111;                                 // beyond: x e^x = 0
+  static constexpr float tanh_is_one = 10;
+  // E(r) = (e^r - 1 - r) / r² for |r| ≤ log(2)/2; relative error of e^r 2^-28.2
+  static constexpr float e[] = {0x1.fffffcp-2f, 0x1.55548ap-3f, 0x1.55584cp-5f, 0x1.123f6ep-7f, 0x1.6adb9ap-10f};
+  // (tanh x - x) / x³ in x² for |x| ≤ 1; relative error of tanh 2^-27.7
+  static constexpr float tanh[] = {-0x1.55553cp-2f, 0x1.110be4p-3f, -0x1.b96242p-5f, 0x1.600a0ap-6f,
+                                   -0x1.0461b2p-7f, 0x1.2da6bep-9f, -0x1.77df8ep-12f};
+};
+template <> struct ExpTable<double> {
+  static constexpr double per_log2 = 0x1.71547652b82fep+0;
+  static constexpr double log2_high = 0x1.62e42fefa4p-1, log2_low = -0x1.8432a1b0e2634p-43;
+  static constexpr double lowest = -746, highest = 710;
+  static constexpr double lowest_product = -760;
+  static constexpr double tanh_is_one = 20;
+  // relative error of e^r 2^-56.5
+  static constexpr double e[] = {0x1.000000000000ap-1,  0x1.55555555554f8p-3,  0x1.5555555550819p-5,
+                                 0x1.1111111128313p-7,  0x1.6c16c18444db6p-10, 0x1.a01a012847d6dp-13,
+                                 0x1.a01999b960ac2p-16, 0x1.71df290dadbf2p-19, 0x1.28adc6fed3e80p-22,
+                                 0x1.ad7ae5acb8521p-26};
+  // relative error of tanh 2^-56.2
+  static constexpr double tanh[] = {-0x1.555555555550fp-2,  0x1.111111110d7dfp-3,   -0x1.ba1ba1b81023dp-5,
+                                    0x1.664f483699af7p-6,   -0x1.226e2ebee6654p-7,  0x1.d6d30fed87ba9p-9,
+                                    -0x1.7d9bcbd8eae83p-10, 0x1.35213c2833f90p-11,  -0x1.f336761369c57p-13,
+                                    0x1.8d7b790214680p-14,  -0x1.2eb523ca13e7ap-15, 0x1.9e14583dc1fafp-17,
+                                    -0x1.caed92aa61c11p-19, 0x1.5f50c297b78a8p-21,  -0x1.0d321e8539075p-24};
+};
+
+// e^x = (1 + excess) 2^n, |excess| < 0.42. Apart from the 1, excess keeps digits that their sum would lose.
+template <class T> struct ExpParts {
+  Vec<T> excess;
+  Whole<T> n;
+};
+
+// The parts of e^(x + x_low), for x in the range where n fits (see lowest_product) or NaN.
+template <class T> FOVEA_INLINE ExpParts<T> exp_parts(Vec<T> x, Vec<T> x_low = Vec<T>(0)) {
+  using Table = ExpTable<T>;
+  const Whole<T> n = round_product(x, Table::per_log2);
+  Vec<T> r = fma(n.value, Vec<T>(-Table::log2_high), x);
+  r = fma(n.value, Vec<T>(-Table::log2_low), r + x_low);
+  return {fma(r * r, polynomial(r, Table::e), r), n};
+}
+
+// e^x for x in [lowest_product, highest] or NaN.
+template <class T> FOVEA_INLINE Vec<T> exp_in_range(Vec<T> x) {
+  const ExpParts<T> p = exp_parts(x);
+  return scale(Vec<T>(1) + p.excess, p.n);
+}
+
+template <class T> FOVEA_INLINE Vec<T> exp(Vec<T> x) {
+  return exp_in_range(clamp(x, ExpTable<T>::lowest, ExpTable<T>::highest));
+}
+
+// e^x - 1 = 2 (2^(n-1) excess + (2^(n-1) - 1/2)): halved, so that n = 128 (1024) does not overflow.
+template <class T> FOVEA_INLINE Vec<T> expm1(Vec<T> x) {
+  const T lowest = -4 - Ieee<T>::mantissa_bits;  // beyond: -1
+  const ExpParts<T> p = exp_parts(clamp(x, lowest, ExpTable<T>::highest));
+  const Vec<T> half_power = power_of_two(p.n, -1);
+  const Vec<T> y = Vec<T>(2) * fma(half_power, p.excess, half_power - Vec<T>(0.5));
+  return select(abs(x) < Vec<T>(kSmallestNormal<T> * 4), x, y);  // the halves would cost a denormal its last bit
+}
+
+// 1 / (1 + e^-x), written with t = e^-|x| ≤ 1: 1 / (1 + t) or t / (1 + t).
+template <class T> FOVEA_INLINE Vec<T> sigmoid(Vec<T> x) {
+  const Vec<T> magnitude = abs(x);
+  const Vec<T> t =
+      exp_in_range(select(magnitude > Vec<T>(-ExpTable<T>::lowest), Vec<T>(ExpTable<T>::lowest), -magnitude));
+  return select(x < Vec<T>(0), t, Vec<T>(1)) / (Vec<T>(1) + t);
+}
+
+// x / (1 + e^-z), where z = magnitude + magnitude_low has the sign of x. For x < 0 it is x t / (1 + t), the
+// power of two in t applied last: x t may be normal where t is not.
+template <class T> FOVEA_INLINE Vec<T> times_sigmoid(Vec<T> x, Vec<T> magnitude, Vec<T> magnitude_low) {
+  constexpr T lowest = ExpTable<T>::lowest_product;
+  const auto far = magnitude > Vec<T>(-lowest);
+  const ExpParts<T> p = exp_parts(select(far, Vec<T>(lowest), -magnitude), select(far, Vec<T>(0), -magnitude_low));
+  const Vec<T> mantissa = Vec<T>(1) + p.excess;
+  const Vec<T> denominator = Vec<T>(1) + scale(mantissa, p.n);
+  const Vec<T> left = select(x < Vec<T>(lowest), Vec<T>(lowest), x) * mantissa / denominator;
+  return select(x < Vec<T>(0), scale(left, p.n), x / denominator);
+}
+
+// x σ(x)
+template <class T> FOVEA_INLINE Vec<T> silu(Vec<T> x) { return times_sigmoid(x, abs(x), Vec<T>(0)); }
+
+// 2 e^-2a / (1 + e^-2a) = 2 / (e^2a + 1) is what tanh a lacks to 1; below 1 an odd polynomial.
+template <class T> FOVEA_INLINE Vec<T> tanh(Vec<T> x) {
+  using Table = ExpTable<T>;
+  const Vec<T> a = abs(x), square = a * a;
+  const Vec<T> near = fma(a * square, polynomial(square, Table::tanh), a);
+  const Vec<T> limited = select(a > Vec<T>(Table::tanh_is_one), Vec<T>(Table::tanh_is_one), a);
+  const ExpParts<T> p = exp_parts(limited + limited);
+  const Vec<T> power = power_of_two(p.n);
+  const Vec<T> far = Vec<T>(1) - Vec<T>(2) / (fma(power, p.excess, power) + Vec<T>(1));
+  return copysign(select(a < Vec<T>(1), near, far), x);
+}
+
+}  // namespace
+}  // namespace fovea
