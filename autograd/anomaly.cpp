@@ -35,6 +35,7 @@ std::string first_bad(const Tensor& x) {
 
 // "[4, 8] from -3.1 to 2.7e+38 (at [0, 5])": its shape and range, and where its largest magnitude lies.
 std::string extremes(const Tensor& x) {
+  if (!x.defined()) return "not given";
   std::ostringstream out;
   out << x.shape();
   if (!is_floating(x.dtype()) || x.count() == 0) return out.str();

@@ -6,6 +6,7 @@
 #include "autograd/operation.h"
 #include "tensor/elementwise.h"
 #include "tensor/indexing.h"
+#include "tensor/views.h"
 
 namespace fovea {
 namespace {

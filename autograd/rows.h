@@ -15,9 +15,9 @@ Variable log_softmax(const Variable& x, int axis = -1);
 Variable masked_softmax(const Variable& x, double scale, const Tensor& keep, bool causal = false);
 
 // (x − mean) / √(variance + eps) along the last axis, times weight, plus bias (Ba, Kiros & Hinton 2016).
-// weight and bias [C]; bias may be undefined.
-Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps = 1e-5);
+// weight and bias [C], or undefined: 1 and 0.
+Variable layer_norm(const Variable& x, const Variable& weight = {}, const Variable& bias = {}, double eps = 1e-5);
 // x / √(mean(x²) + eps) along the last axis, times weight [C] (Zhang & Sennrich 2019).
-Variable rms_norm(const Variable& x, const Variable& weight, double eps = 1e-5);
+Variable rms_norm(const Variable& x, const Variable& weight = {}, double eps = 1e-5);
 
 }  // namespace fovea
