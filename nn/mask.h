@@ -12,7 +12,9 @@ class Mask {
   Mask() = default;                      // keeps everything
   static Mask keep(const Tensor& keys);  // bool, true: may be seen;   shape broadcasts to the scores [B, H, L, S]
   static Mask hide(const Tensor& keys);  // bool, true: is not seen
-  static Mask causal();                  // query i sees keys 0 … i (aligned at the end where there are more keys)
+  // bool [B, S], a row per sequence, true: a key that is no padding. Holds for all heads and queries: [B, 1, 1, S].
+  static Mask keep_keys(const Tensor& keys);
+  static Mask causal();  // query i sees keys 0 … i (the last query sees all, where the numbers differ)
 
   friend Mask operator&(const Mask& a, const Mask& b);  // seen only where both let it be seen
 

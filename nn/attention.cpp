@@ -1,0 +1,141 @@
+#include "nn/attention.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace fovea::nn {
+namespace {
+
+thread_local AttentionRecord* innermost_record = nullptr;
+
+void check_operands(const Variable& q, const Variable& k, const Variable& v) {
+  const auto complain = [&](const char* what) {
+    fail(ErrorKind::shape, "attention: ", what, ": query ", q.shape(), ", key ", k.shape(), ", value ", v.shape());
+  };
+  if (q.rank() < 2 || k.rank() < 2 || v.rank() < 2) complain("each needs the axes [..., positions, channels]");
+  if (q.size(-1) != k.size(-1)) complain("query and key differ in their channels");
+  if (k.size(-2) != v.size(-2)) complain("key and value differ in their positions");
+}
+
+// A mask or a bias must stretch to the scores; the other way round would change their shape.
+void check_fits(const char* what, const Tensor& x, const Shape& scores) {
+  if (x.defined() && broadcast_shapes(what, x.shape(), scores) != scores)
+    fail(ErrorKind::shape, what, " ", x.shape(), " does not broadcast to the scores ", scores,
+         ", [batch, heads, queries, keys]; a mask [batch, keys] is made with Mask::keep_keys");
+}
+
+int64_t head_width(const MultiHeadAttentionConfig& c) {
+  if (c.dim < 1 || c.heads < 1 || c.dim % c.heads != 0)
+    fail(ErrorKind::value, "MultiHeadAttention: dim ", c.dim, " is not a multiple of heads ", c.heads);
+  return c.dim / c.heads;
+}
+
+Variable merge_heads(const Variable& x) {             // [B, H, T, d]
+  const Variable by_time = permute(x, {0, 2, 1, 3});  // [B, T, H, d]
+  return flatten(by_time, 2, 3);                      // [B, T, C]
+}
+
+}  // namespace
+
+Attention scaled_dot_product_attention(const Variable& q, const Variable& k, const Variable& v, const Mask& mask,
+                                       const Variable& bias, const Dropout* dropout) {
+  check_operands(q, k, v);
+  Variable scores = matmul(q, transpose(k));  // [..., L, S]
+  double scale = 1 / std::sqrt(double(q.size(-1)));
+  if (bias.defined()) {
+    check_fits("attention: the bias", bias.value(), scores.shape());
+    scores = scores * scale + bias;
+    scale = 1;
+  }
+  check_fits("attention: the mask", mask.kept(), scores.shape());
+  const Variable weights = masked_softmax(scores, scale, mask.kept(), mask.is_causal());  // [..., L, S]
+  const Variable output = matmul(dropout ? (*dropout)(weights) : weights, v);             // [..., L, d_v]
+  return {output, weights};
+}
+
+MultiHeadAttention::MultiHeadAttention(const MultiHeadAttentionConfig& c, Rng& rng)
+    : query({.in = c.dim, .out = head_width(c) * c.heads, .bias = c.bias}, rng),
+      key({.in = c.key_dim ? c.key_dim : c.dim, .out = c.dim, .bias = c.bias}, rng),
+      value({.in = c.value_dim ? c.value_dim : c.dim, .out = c.dim, .bias = c.bias}, rng),
+      output({.in = c.dim, .out = c.dim, .bias = c.bias}, rng),
+      dropout(c.dropout, rng),
+      heads(c.heads) {}
+
+Variable MultiHeadAttention::operator()(const Variable& x, const Mask& mask, KeyValueCache* cache) const {
+  Scope scope(*this);
+  KeyValues memory = keys_and_values(x, x);
+  if (cache) memory = cache->append(memory);
+  return attend(x, memory, mask).output;
+}
+
+Variable MultiHeadAttention::operator()(const Variable& q, const Variable& k, const Variable& v,
+                                        const Mask& mask) const {
+  Scope scope(*this);
+  return attend(q, keys_and_values(k, v), mask).output;
+}
+
+KeyValues MultiHeadAttention::keys_and_values(const Variable& k, const Variable& v) const {
+  Scope scope(*this);
+  return {split_heads(key(k)), split_heads(value(v))};  // [B, H, S, d] both
+}
+
+Attention MultiHeadAttention::attend(const Variable& x, const KeyValues& memory, const Mask& mask) const {
+  Scope scope(*this);
+  const Variable q = split_heads(query(x));  // [B, H, L, d]
+  const Attention heads_apart = scaled_dot_product_attention(q, memory.keys, memory.values, mask, {}, &dropout);
+  if (AttentionRecord* record = AttentionRecord::innermost()) record->add(heads_apart.weights.value());
+  return {output(merge_heads(heads_apart.output)), heads_apart.weights};  // [B, L, C], [B, H, L, S]
+}
+
+Variable MultiHeadAttention::split_heads(const Variable& x) const {
+  if (x.rank() != 3) fail(ErrorKind::shape, "MultiHeadAttention: takes [batch, time, channels], got ", x.shape());
+  const int64_t batch = x.size(0), time = x.size(1), channels = x.size(2);
+  return permute(reshape(x, {batch, time, heads, channels / heads}), {0, 2, 1, 3});  // [B, H, T, d], a view
+}
+
+void MultiHeadAttention::visit(Visitor& v) {
+  v("query", query);
+  v("key", key);
+  v("value", value);
+  v("output", output);
+  v("dropout", dropout);
+}
+
+// --- the cache ---------------------------------------------------------------------------------------------------
+
+KeyValues KeyValueCache::append(const KeyValues& added) {
+  if (added.keys.needs_grad() || added.values.needs_grad())
+    fail(ErrorKind::tape, "KeyValueCache: what it holds has no gradient; generate without a tape");
+  const Tensor &k = added.keys.value(), &v = added.values.value();  // [B, H, T, d]
+  const int64_t needed = length_ + k.size(2);
+  const auto grow = [&](Tensor& held, const Tensor& like) {
+    if (length_ > 0 && held.size(0) != like.size(0))
+      fail(ErrorKind::shape, "KeyValueCache: holds ", held.size(0), " sequences, given are ", like.size(0),
+           "; clear() it before another batch");
+    if (length_ > 0 && held.size(2) >= needed) return;
+    Tensor larger = zeros({like.size(0), like.size(1), std::max<int64_t>(2 * needed, 16), like.size(3)}, like.dtype());
+    if (length_ > 0) narrow(larger, 2, 0, length_).copy_(narrow(held, 2, 0, length_));
+    held = larger;
+  };
+  grow(keys_, k);
+  grow(values_, v);
+  narrow(keys_, 2, length_, k.size(2)).copy_(k);
+  narrow(values_, 2, length_, v.size(2)).copy_(v);
+  length_ = needed;
+  return {narrow(keys_, 2, 0, length_), narrow(values_, 2, 0, length_)};  // [B, H, length, d], views
+}
+
+// --- the record --------------------------------------------------------------------------------------------------
+
+AttentionRecord::AttentionRecord() : outer_(innermost_record) { innermost_record = this; }
+AttentionRecord::~AttentionRecord() { innermost_record = outer_; }
+AttentionRecord* AttentionRecord::innermost() { return innermost_record; }
+
+void AttentionRecord::add(const Tensor& weights) {
+  std::string path = ErrorContext::innermost() ? ErrorContext::innermost()->where() : "";
+  const std::string root = "model";  // where() names the whole path, parameters are named from the model on
+  if (path.starts_with(root)) path.erase(0, std::min(path.size(), root.size() + 1));
+  entries_.push_back({path, weights});
+}
+
+}  // namespace fovea::nn
