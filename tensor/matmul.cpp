@@ -1,0 +1,143 @@
+#include "tensor/matmul.h"
+
+#include <algorithm>
+
+#include "tensor/gemm.h"
+#include "tensor/loop.h"
+#include "tensor/views.h"
+
+namespace fovea {
+namespace {
+
+// What a product computes: operands as matrices with batch axes in front, and the shape of the result.
+struct Product {
+  Tensor a, b;  // [..., m, k], [..., k, n]; batch axes not yet broadcast
+  int64_t m, n, k;
+  Shape batch;   // broadcast
+  Shape result;  // batch, then m unless a was 1-D, then n unless b was 1-D
+};
+
+Product check(const Tensor& a, const Tensor& b) {
+  if (a.dtype() != b.dtype())
+    fail(ErrorKind::dtype, "matmul: a ", a.shape(), " is ", a.dtype(), ", b ", b.shape(), " is ", b.dtype(),
+         "; convert one with .to()");
+  if (!is_floating(a.dtype())) fail(ErrorKind::dtype, "matmul: takes f32 or f64, got ", a.dtype());
+  if (a.rank() == 0 || b.rank() == 0)
+    fail(ErrorKind::shape, "matmul: a ", a.shape(), " and b ", b.shape(), " need an axis each; use * for scalars");
+  const int64_t inner_a = a.shape().back(), inner_b = b.shape()[std::max(b.rank() - 2, 0)];
+  if (inner_a != inner_b)
+    fail(ErrorKind::shape, "matmul: inner sizes differ: a ", a.shape(), " has ", inner_a, ", b ", b.shape(), " has ",
+         inner_b);
+
+  Product p{a.rank() == 1 ? unsqueeze(a, 0) : a, b.rank() == 1 ? unsqueeze(b, 1) : b, 0, 0, inner_a, {}, {}};
+  p.m = p.a.size(-2);
+  p.n = p.b.size(-1);
+  const auto batch_of = [](const Tensor& x) { return Shape(std::span(x.shape().begin(), size_t(x.rank() - 2))); };
+  p.batch = broadcast_shapes("matmul (batch axes)", batch_of(p.a), batch_of(p.b));
+  p.result = p.batch;
+  if (a.rank() > 1) p.result.push_back(p.m);
+  if (b.rank() > 1) p.result.push_back(p.n);
+  return p;
+}
+
+// A matrix operand as gemm takes it: row-major with a leading dimension, possibly transposed.
+struct Matrix {
+  Tensor x;
+  Trans trans;
+  int64_t leading;
+};
+
+Matrix as_matrix(const Tensor& x) {
+  const int64_t rows = x.size(-2), columns = x.size(-1);
+  const int64_t down = x.strides()[x.rank() - 2], right = x.strides()[x.rank() - 1];
+  if ((right == 1 || columns == 1) && (down >= columns || rows == 1)) return {x, Trans::no, rows == 1 ? columns : down};
+  if ((down == 1 || rows == 1) && (right >= rows || columns == 1)) return {x, Trans::yes, columns == 1 ? rows : right};
+  return {x.clone(), Trans::no, columns};
+}
+
+// Whether the rows of all matrices of a batch lie one step apart, so that the batch is one tall matrix.
+bool rows_are_regular(const Tensor& x) {
+  int64_t expected = -1;
+  for (int axis = x.rank() - 2; axis >= 0; --axis) {
+    if (x.shape()[axis] == 1) continue;
+    if (expected >= 0 && x.strides()[axis] != expected) return false;
+    expected = x.strides()[axis] * x.shape()[axis];
+  }
+  return true;
+}
+
+Strides batch_strides(const Tensor& x, const Shape& batch) {
+  const auto front = [&](const Dims& d) { return Dims(std::span(d.begin(), size_t(x.rank() - 2))); };
+  return broadcast_strides(front(x.shape()), front(x.strides()), batch);
+}
+
+// out [batch..., m, n] with rows of adjacent elements; a and b as in Product.
+template <class T> void multiply(const Product& p, Tensor& out, T beta) {
+  const Matrix a = as_matrix(p.a), b = as_matrix(p.b);
+  const int64_t ldc = out.size(-2) == 1 ? p.n : out.strides()[out.rank() - 2];
+  const Loop<3> loop(p.batch, {batch_strides(a.x, p.batch), batch_strides(b.x, p.batch), batch_strides(out, p.batch)});
+  const T *a_data = a.x.data<T>(), *b_data = b.x.data<T>();
+  T* c_data = out.data<T>();
+  const auto run = [&](const auto& at, int64_t n) {
+    gemm_batched<T>(n, a.trans, b.trans, p.m, p.n, p.k, T(1), a_data + at[0], a.leading, loop.run_strides[0],
+                    b_data + at[1], b.leading, loop.run_strides[1], beta, c_data + at[2], ldc, loop.run_strides[2]);
+  };
+  // Where the matrices do not lie evenly spaced (attention heads, say) there are several runs. Small products are
+  // shared among the threads as wholes; a large one uses all threads by itself.
+  constexpr int64_t kLarge = int64_t(1) << 22;  // multiplications
+  const int64_t work = std::max<int64_t>(p.m * p.n * p.k, 1);
+  if (loop.run_length() == loop.count || work >= kLarge)
+    loop.walk(0, loop.count, run);
+  else
+    loop.run(run, std::max<int64_t>(kLarge / 16 / work, 1));
+}
+
+}  // namespace
+
+void matmul_into(const Tensor& a, const Tensor& b, Tensor& out, bool accumulate) {
+  Product p = check(a, b);
+  if (out.shape() != p.result || out.dtype() != a.dtype())
+    fail(ErrorKind::shape, "matmul: out ", out.shape(), " of ", out.dtype(), " does not fit the product of a ",
+         a.shape(), " and b ", b.shape(), ", ", p.result, " of ", a.dtype());
+  if (out.count() == 0) return;
+
+  Shape full = p.batch;  // out with the axes of 1-D operands put back
+  full.push_back(p.m);
+  full.push_back(p.n);
+  Strides strides = out.strides();
+  if (b.rank() == 1) strides.push_back(1);
+  if (a.rank() == 1) strides.insert(strides.rank() - 1, p.n);
+  Tensor target = out.view(full, strides);
+  const bool in_rows = (p.n == 1 || strides.back() == 1) && (p.m == 1 || strides[strides.rank() - 2] >= p.n);
+  if (!in_rows) target = accumulate ? out.clone().view(full, row_major(full)) : empty(full, a.dtype());
+
+  if (p.b.rank() == 2 && p.a.rank() > 2 && p.k > 0 && p.a.strides().back() == 1 && rows_are_regular(p.a) &&
+      rows_are_regular(target)) {  // one weight for the whole batch: [..., m, k] is one matrix [... · m, k]
+    p.a = reshape(p.a, {-1, p.k});
+    target = reshape(target, {-1, p.n});
+    p.m = target.size(0);
+    p.batch = {};
+  }
+  with_floating(a.dtype(), "matmul", [&]<class T>(T) { multiply<T>(p, target, T(accumulate ? 1 : 0)); });
+  if (!in_rows) out.copy_(target.view(out.shape(), row_major(out.shape())));
+}
+
+Tensor matmul(const Tensor& a, const Tensor& b) {
+  Tensor out = empty(check(a, b).result, a.dtype());
+  matmul_into(a, b, out);
+  return out;
+}
+
+Tensor dot(const Tensor& a, const Tensor& b) {
+  if (a.rank() != 1 || b.rank() != 1)
+    fail(ErrorKind::shape, "dot: takes two vectors, got a ", a.shape(), " and b ", b.shape());
+  return matmul(a, b);
+}
+
+Tensor outer(const Tensor& a, const Tensor& b) {
+  if (a.rank() != 1 || b.rank() != 1)
+    fail(ErrorKind::shape, "outer: takes two vectors, got a ", a.shape(), " and b ", b.shape());
+  return matmul(unsqueeze(a, 1), unsqueeze(b, 0));
+}
+
+}  // namespace fovea
