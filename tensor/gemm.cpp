@@ -84,17 +84,17 @@ constexpr int64_t kPackedB = 1 << 20;  // elements of B packed together: 4 MiB o
 
 template <class T> Plan make_plan(const GemmTable<T>& t, const Product<T>& p, int64_t workers) {
   Plan plan;
-  plan.pack_a = p.alpha != T(1) || p.n > 16 * t.nr;
-  plan.pack_b = p.b.col != 1 || p.m > 16 * t.mr;
   plan.kc = ceil_div(p.k, ceil_div(p.k, t.kc));  // even shares: 384 is 2 x 192, not 256 + 128
-  plan.nc = plan.pack_b ? std::max(t.nr, kPackedB / p.k / t.nr * t.nr) : p.n;
-
-  int64_t row_pieces = ceil_div(p.m, t.mc), col_pieces = 1;
+  const int64_t mc = t.mc * t.kc / plan.kc;      // the same memory for a block of A
+  int64_t row_pieces = ceil_div(p.m, mc), col_pieces = 1;
   if (p.m >= 2 * t.mr * workers) {
     row_pieces = round_up(row_pieces, workers);
   } else {
     col_pieces = workers;
   }
+  plan.pack_a = p.alpha != T(1) || p.n > 16 * t.nr;
+  plan.pack_b = row_pieces > 2 * workers;  // else each thread copies panels for itself
+  plan.nc = plan.pack_b ? std::max(t.nr, kPackedB / p.k / t.nr * t.nr) : p.n;
   plan.rows = ceil_div(p.m, row_pieces);
   plan.cols = round_up(ceil_div(std::min(p.n, plan.nc), col_pieces), t.nr);
   return plan;

@@ -20,35 +20,33 @@ FOVEA_INLINE void multiply_tile_of(int64_t rows, const Tile<T>& tile) {
   if constexpr (Rows > 1) multiply_tile_of<T, Vectors, Rows - 1>(rows, tile);
 }
 
+// Where B is read by this many tiles or more, a copy of its panel in the first-level cache is worth making.
+constexpr int64_t kTilesWorthCopy = 4;
+
 template <class T>
-void multiply_block(int64_t m, int64_t n, int64_t k, typename GemmTable<T>::Operand a, typename GemmTable<T>::Operand b,
-                    T beta, T* c, int64_t ldc) {
+void multiply_block(int64_t m, int64_t n, int64_t k, typename GemmTable<T>::Operand a,
+                    typename GemmTable<T>::Operand b, T beta, T* c, int64_t ldc) {
   constexpr int L = Vec<T>::size, NR = kTileVectors * L;
-  alignas(64) T border[kPanelDepth * NR];  // the last columns of an unpacked B, filled up to whole vectors
+  alignas(64) T copy[kPanelDepth * NR];
   const TileHeights heights(m);
   for (int64_t j = 0; j < n; j += NR) {
     const int columns = n - j < NR ? int(n - j) : NR;
     const int width = (columns + L - 1) / L * L;
-    const T* panel = b.packed ? b.data + j * k : b.data + j;
-    int64_t b_row = b.packed ? width : b.row;
-    if (!b.packed && width > columns) {
-      pack_panel<T>(k, columns, width, panel, b.row, b.col, border);
-      panel = border;
-      b_row = width;
+    Tile<T> tile{.k = k, .b = b.data + j * k, .b_row = width, .beta = beta, .ldc = ldc, .valid = columns};
+    if (!b.packed && (b.col != 1 || width > columns || heights.count >= kTilesWorthCopy)) {
+      pack_panel<T>(k, columns, width, b.data + j * b.col, b.row, b.col, copy);
+      tile.b = copy;
+    } else if (!b.packed) {
+      tile.b = b.data + j;
+      tile.b_row = b.row;
     }
     int64_t i = 0;
     for (int64_t t = 0; t < heights.count; ++t) {
       const int64_t rows = heights[t];
-      const Tile<T> tile{.k = k,
-                         .a = a.packed ? a.data + i * k : a.data + i * a.row,
-                         .a_row = a.packed ? 1 : a.row,
-                         .a_col = a.packed ? rows : a.col,
-                         .b = panel,
-                         .b_row = b_row,
-                         .beta = beta,
-                         .c = c + i * ldc + j,
-                         .ldc = ldc,
-                         .valid = columns};
+      tile.a = a.data + i * (a.packed ? k : a.row);
+      tile.a_row = a.packed ? 1 : a.row;
+      tile.a_col = a.packed ? rows : a.col;
+      tile.c = c + i * ldc + j;
       width == NR ? multiply_tile_of<T, 2>(rows, tile) : multiply_tile_of<T, 1>(rows, tile);
       i += rows;
     }

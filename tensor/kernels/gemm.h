@@ -18,8 +18,7 @@ template <class T> struct GemmTable {
   // the k rows one after another.
   void (*pack_b)(int64_t k, int64_t n, const T* b, int64_t row, int64_t col, T* packed);
 
-  // C[m, n] = A B + beta C. Each operand packed, or as it lies in memory (then the columns of B must be contiguous).
-  // k is at most kc where B is not packed.
+  // C[m, n] = A B + beta C with k <= kc; each operand packed, or as it lies in memory.
   struct Operand {
     const T* data;
     int64_t row, col;

@@ -42,31 +42,47 @@ template <class T, int N> FOVEA_INLINE void load_columns(const T* from, int64_t 
   constexpr int G = kGroup<N>;
   constexpr auto lanes = std::make_integer_sequence<int, N>();
   typename Lanes<T, N>::Raw row[G];
+  FOVEA_EACH_LANE
   for (int i = 0; i < G; ++i) row[i] = load_groups<T, N, G>(from + i * ld, ld);
+  FOVEA_EACH_LANE
   for (int width = 1; width < G; width *= 2) {
+    FOVEA_EACH_LANE
     for (int i = 0; i < G / 2; ++i) {
       column[2 * i] = interleave<G, 0>(row[i], row[i + G / 2], lanes);
       column[2 * i + 1] = interleave<G, 1>(row[i], row[i + G / 2], lanes);
     }
+    FOVEA_EACH_LANE
     for (int i = 0; i < G; ++i) row[i] = column[i];
   }
 }
 
-// One tile of A: packed[p * rows + i] = alpha * A(i, p).
-template <class T, int Rows> void pack_tile(int64_t k, T alpha, const T* a, int64_t row, int64_t col, T* packed) {
+// One tile of A: packed[p * Rows + i] = alpha * A(i, p). Four rows at a time; the last four may overlap those before.
+template <class T, int Rows>
+void pack_tile(int64_t k, T alpha, const T* a, int64_t row, int64_t col, T* packed) {
+  using Four = typename Lanes<T, 4>::Raw;
   int64_t p = 0;
-  if constexpr (Rows >= 4) {  // four rows at a time; the last four may overlap those before
-    if (col == 1) {
-      for (; p + 4 <= k; p += 4) {
-        for (int i = 0; i < Rows; i += 4) {
-          const int first = i + 4 <= Rows ? i : Rows - 4;
-          typename Lanes<T, 4>::Raw column[4];
-          load_columns<T, 4>(a + first * row + p, row, column);
-          for (int q = 0; q < 4; ++q) {
-            column[q] *= alpha;
-            std::memcpy(packed + (p + q) * Rows + first, &column[q], sizeof column[q]);
-          }
+  if constexpr (Rows >= 4) {
+    constexpr int groups = (Rows + 3) / 4;
+    const auto first = [](int group) { return group + 1 < groups ? 4 * group : Rows - 4; };
+    for (; col == 1 && p + 4 <= k; p += 4) {
+      FOVEA_EACH_LANE
+      for (int g = 0; g < groups; ++g) {
+        Four column[4];
+        load_columns<T, 4>(a + first(g) * row + p, row, column);
+        FOVEA_EACH_LANE
+        for (int q = 0; q < 4; ++q) {
+          column[q] *= alpha;
+          std::memcpy(packed + (p + q) * Rows + first(g), &column[q], sizeof(Four));
         }
+      }
+    }
+    for (; row == 1 && p < k; ++p) {
+      FOVEA_EACH_LANE
+      for (int g = 0; g < groups; ++g) {
+        Four rows;
+        std::memcpy(&rows, a + p * col + first(g), sizeof rows);
+        rows *= alpha;
+        std::memcpy(packed + p * Rows + first(g), &rows, sizeof rows);
       }
     }
   }
@@ -105,6 +121,7 @@ template <class T> void pack_panel(int64_t k, int columns, int width, const T* b
       for (; p + G <= k; p += G) {
         typename Vec<T>::Raw column[G];
         load_columns<T, L>(from + p, col, column);
+        FOVEA_EACH_LANE
         for (int q = 0; q < G; ++q) Vec<T>(column[q]).store(to + (p + q) * width);
       }
     }

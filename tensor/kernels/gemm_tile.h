@@ -23,56 +23,60 @@ constexpr int kTileVectors = 2;
 
 // One tile's work. `valid` counts the columns of C that exist: the last vector may reach beyond the matrix.
 template <class T> struct Tile {
-  int64_t k;
-  const T* a;  // (i, p) at a[i * a_row + p * a_col]
-  int64_t a_row, a_col;
-  const T* b;  // row p at b + p * b_row
-  int64_t b_row;
-  T beta;
-  T* c;
-  int64_t ldc;
-  int valid;
+  int64_t k = 0;
+  const T* a = nullptr;  // (i, p) at a[i * a_row + p * a_col]
+  int64_t a_row = 0, a_col = 0;
+  const T* b = nullptr;  // row p at b + p * b_row
+  int64_t b_row = 0;
+  T beta = 0;
+  T* c = nullptr;
+  int64_t ldc = 0;
+  int valid = 0;
 };
 
-template <class T, int Rows, int Vectors> void multiply_tile(const Tile<T>& t) {
+template <class T, int Rows, int Vectors> FOVEA_INLINE void multiply_whole_tile(const Tile<T>& t) {
   constexpr int L = Vec<T>::size;
-  const bool whole = t.valid == Vectors * L;
-  const int last = t.valid - (Vectors - 1) * L;  // columns in the last vector
   Vec<T> sum[Rows][Vectors];
-
-  if (t.beta == T(0)) {  // C is not read: it may hold anything, NaN included
-    for (int i = 0; i < Rows; ++i)
-      for (int v = 0; v < Vectors; ++v) sum[i][v] = Vec<T>(T(0));
-  } else {
-    for (int i = 0; i < Rows; ++i) {
-      for (int v = 0; v < Vectors; ++v) {
-        const T* c = t.c + i * t.ldc + v * L;
-        sum[i][v] = Vec<T>(t.beta) * (whole || v + 1 < Vectors ? Vec<T>::load(c) : Vec<T>::load_first(c, last));
-      }
-    }
+  FOVEA_EACH_LANE
+  for (int i = 0; i < Rows * Vectors; ++i) {
+    const T* c = t.c + i / Vectors * t.ldc + i % Vectors * L;
+    // With beta = 0, C is not read: it may hold anything, NaN included.
+    sum[i / Vectors][i % Vectors] = t.beta == T(0) ? Vec<T>(T(0)) : Vec<T>(t.beta) * Vec<T>::load(c);
   }
-
   const T *a = t.a, *b = t.b;
   for (int64_t p = 0; p < t.k; ++p, a += t.a_col, b += t.b_row) {
     Vec<T> row[Vectors];
+    FOVEA_EACH_LANE
     for (int v = 0; v < Vectors; ++v) row[v] = Vec<T>::load(b + v * L);
     FOVEA_EACH_LANE
     for (int i = 0; i < Rows; ++i) {
       const Vec<T> left(a[i * t.a_row]);
+      FOVEA_EACH_LANE
       for (int v = 0; v < Vectors; ++v) sum[i][v] = fma(left, row[v], sum[i][v]);
     }
   }
-
-  for (int i = 0; i < Rows; ++i) {
-    for (int v = 0; v < Vectors; ++v) {
-      T* c = t.c + i * t.ldc + v * L;
-      whole || v + 1 < Vectors ? sum[i][v].store(c) : sum[i][v].store_first(c, last);
-    }
+  FOVEA_EACH_LANE
+  for (int i = 0; i < Rows * Vectors; ++i) {
+    sum[i / Vectors][i % Vectors].store(t.c + i / Vectors * t.ldc + i % Vectors * L);
   }
 }
 
-// The micro-kernels of every height up to kTileRows, as a table: [rows - 1].
-template <class T, int Vectors> using TileKernel = void (*)(const Tile<T>&);
+// A tile whose last vector reaches beyond C is worked on in a copy.
+template <class T, int Rows, int Vectors> void multiply_tile(const Tile<T>& t) {
+  constexpr int width = Vectors * Vec<T>::size;
+  if (t.valid == width) return multiply_whole_tile<T, Rows, Vectors>(t);
+  T copy[Rows][width] = {};
+  if (t.beta != T(0)) {
+    for (int i = 0; i < Rows; ++i)
+      for (int j = 0; j < t.valid; ++j) copy[i][j] = t.c[i * t.ldc + j];
+  }
+  Tile<T> inside = t;
+  inside.c = copy[0];
+  inside.ldc = width;
+  multiply_whole_tile<T, Rows, Vectors>(inside);
+  for (int i = 0; i < Rows; ++i)
+    for (int j = 0; j < t.valid; ++j) t.c[i * t.ldc + j] = copy[i][j];
+}
 
 // Rows are dealt to tiles of nearly equal height: 64 rows at 12 a tile are 4 of 11 and 2 of 10, where 5 of 12 and one
 // of 4 would leave the last one too few chains.
