@@ -46,6 +46,7 @@ EXAMPLES := $(patsubst examples/%.cpp,$(BUILD)/bin/%,$(wildcard examples/*.cpp))
 HELPERS  := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard examples/lib/*.cpp))
 TESTS    := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard tests/*.cpp))
 WIDE     := $(KERNELS:tensor/kernels/%.cpp=$(BUILD)/kernels/wide/%.o)
+PROBES   := $(foreach level,$(LEVELS) wide,$(patsubst tests/levels/%.cpp,$(BUILD)/levels/$(level)/%.o,$(wildcard tests/levels/*.cpp)))
 BENCHES  := $(patsubst tests/bench/%.cpp,$(BUILD)/bin/%,$(wildcard tests/bench/*.cpp))
 
 .PHONY: all run test bench check format install clean help
@@ -69,8 +70,20 @@ define KERNEL_RULE
 $(BUILD)/kernels/$(1)/%.o: tensor/kernels/%.cpp $(STAMP)
 	@mkdir -p $$(@D)
 	$$(CXX) $$(FLAGS) $$(KERNEL_FLAGS) $$(LEVEL_FLAGS_$(1)) -DFOVEA_LEVEL=$(1) -MMD -MP -c $$< -o $$@
+
+$(BUILD)/levels/$(1)/%.o: tests/levels/%.cpp $(STAMP)
+	@mkdir -p $$(@D)
+	$$(CXX) $$(FLAGS) $$(KERNEL_FLAGS) $$(LEVEL_FLAGS_$(1)) -DFOVEA_LEVEL=$(1) -MMD -MP -c $$< -o $$@
 endef
 $(foreach level,$(LEVELS) wide,$(eval $(call KERNEL_RULE,$(level))))
+
+# What char_gpt trains on when it is given no text.
+OWN_TEXT := $(BUILD)/own_text.txt
+$(OWN_TEXT): README.md $(HEADERS) $(SOURCES) $(wildcard examples/*.cpp)
+	@mkdir -p $(@D)
+	cat $^ > $@
+$(BUILD)/obj/examples/lib/own_text.o: $(OWN_TEXT)
+$(BUILD)/obj/examples/lib/own_text.o: FLAGS += -DFOVEA_OWN_TEXT='"$(OWN_TEXT)"'
 
 $(LIBRARY): $(OBJECTS)
 	@rm -f $@
@@ -106,6 +119,9 @@ $(BUILD)/bin/tests: $(TESTS) $(WIDE) $(HELPERS) $(LIBRARY)
 $(BUILD)/bin/test_%: $(BUILD)/obj/tests/test_%.o $(BUILD)/obj/tests/main.o $(BUILD)/obj/tests/wide_isa.o $(WIDE) $(HELPERS) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(CXX) $(filter %.o,$^) -Wl,--whole-archive $(LIBRARY) -Wl,--no-whole-archive $(LDFLAGS) -o $@
+
+# tests/levels/: what the tests see of the kernel headers, compiled once per level like the kernels themselves.
+$(BUILD)/bin/tests $(BUILD)/bin/test_math $(BUILD)/bin/math_ulp: $(PROBES)
 
 test: $(BUILD)/bin/tests $(EXAMPLES)  ## every test, under every instruction set of this machine
 	$(BUILD)/bin/tests

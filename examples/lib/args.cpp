@@ -229,6 +229,22 @@ std::string Args::command_with(const std::string& flag) const {
   return join(words, " ");
 }
 
+std::vector<std::string> Args::assignments() const {
+  std::vector<std::string> words;
+  const auto add = [&](const Entry& entry, const std::string& value) { words.push_back(entry.name + "=" + value); };
+  for (const Entry& entry : entries_) {
+    const Flag::Target& target = entry.flag.target;
+    if (auto* const* number = std::get_if<int64_t*>(&target)) add(entry, std::to_string(**number));
+    if (auto* const* number = std::get_if<double*>(&target)) add(entry, format_number(**number));
+    if (auto* const* text = std::get_if<std::string*>(&target)) add(entry, **text);
+    if (auto* const* on = std::get_if<bool*>(&target); on && **on) words.push_back(entry.name);
+    if (auto* const* list = std::get_if<std::vector<std::string>*>(&target)) {
+      for (const std::string& value : **list) add(entry, value);
+    }
+  }
+  return words;
+}
+
 std::string shell_quote(const std::string& word) {
   const std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
   if (!word.empty() && word.find_first_not_of(plain) == word.npos) return word;

@@ -43,6 +43,9 @@ struct Flag {
   Limits limits = {};
 };
 
+// The word as one word of a POSIX shell, in quotes where it needs them.
+std::string shell_quote(const std::string& word);
+
 class Args {
  public:
   enum class Outcome { run, handled };  // handled: --help was printed and nothing is left to do
@@ -57,6 +60,10 @@ class Args {
 
   bool given(std::string_view name) const;  // whether "--dim" was on the command line
   std::string help() const;
+
+  std::string program() const { return typed_.empty() ? program_ : shell_quote(typed_[0]); }  // as it was called
+  // Every flag with the value it has now, as words that parse() reads back.
+  std::vector<std::string> assignments() const;
 
   // The command line as it was typed, quoted for a shell, with the switch added if it was not there: what to type to do
   // the same again, with --resume say.
@@ -79,8 +86,5 @@ class Args {
   std::vector<Entry> entries_;
   std::vector<std::string> typed_;
 };
-
-// The word as one word of a POSIX shell, in quotes where it needs them.
-std::string shell_quote(const std::string& word);
 
 }  // namespace fovea::lib

@@ -17,6 +17,7 @@ class Vocabulary {
 
   int64_t size() const { return int64_t(characters_.size()); }
   const std::u32string& characters() const { return characters_; }
+  bool contains(char32_t c) const { return characters_.find(c) != characters_.npos; }
   char32_t character(int64_t index) const { return characters_[size_t(index)]; }
   // Throws ValueError that lists the characters which are not in the vocabulary; `source` names the text.
   std::vector<int64_t> encode(std::u32string_view text, std::string_view source) const;
@@ -37,6 +38,7 @@ class CharData {
   CharData(std::u32string_view text, int64_t context);
 
   const Vocabulary& vocabulary() const { return vocabulary_; }
+  int64_t size() const { return train_size() + validation_size(); }
   int64_t train_size() const { return int64_t(train_.size()); }
   int64_t validation_size() const { return int64_t(validation_.size()); }
 

@@ -33,6 +33,12 @@ std::string format_number(double value) {
   return text;
 }
 
+std::string format_fixed(double value, int decimals) {
+  char text[400];
+  std::snprintf(text, sizeof text, "%.*f", decimals, value);
+  return text;
+}
+
 std::string format_count(int64_t count) {
   const std::string digits = std::to_string(count);
   std::string text;
