@@ -24,8 +24,9 @@ template <> struct NormalTable<float> {
   // G(x) = log(1 - erf x) for 1 ≤ x ≤ 4, relative error of erf 2^-29.8
   static constexpr float g[] = {-0x1.662836p-12f, -0x1.2088e8p+0f, -0x1.46baf4p-1f, -0x1.a65312p-4f,
                                 0x1.65cb36p-6f,   -0x1.825acap-9f, 0x1.86ddf0p-13f};
-  // W(v) for |x| from 1 to 15, relative error 2^-27.0
-  static constexpr float w[] = {0x1.988f9ap-2f,  -0x1.067c9p-8f,  -0x1.e5c2f4p-3f,  -0x1.ba126ep+2f, 0x1.1b945cp+5f,
+  // W(v) = w0 + v (w[0] + w[1] v + …) for |x| from 1 to 15, relative error 2^-27.0
+  static constexpr float w0 = 0x1.988f9ap-2f;
+  static constexpr float w[] = {-0x1.067c9p-8f,  -0x1.e5c2f4p-3f, -0x1.ba126ep+2f,  0x1.1b945cp+5f,
                                 -0x1.211c9ep+9f, 0x1.44c540p+11f, -0x1.5ecee0p+13f, 0x1.9d6334p+13f};
 };
 template <> struct NormalTable<double> {
@@ -50,13 +51,13 @@ template <> struct NormalTable<double> {
                                  0x1.7143bb5f19a3bp-21,  -0x1.d0d79a08c1c54p-24, 0x1.76aadd4332f9cp-27,
                                  -0x1.665f36fefc427p-31, 0x1.377cec69cefc8p-36};
   // |x| from 1 to 39, relative error 2^-56.6
-  static constexpr double w[] = {0x1.9884533d59d52p-2,   -0x1.bbe2ce3d64db9p-30, -0x1.98844365ef5c4p-2,
-                                 -0x1.98850509c345ep+1,  -0x1.1f37aafcf73dep+4,  -0x1.4c2878b42fb34p+6,
-                                 -0x1.4314cfc79c2c9p+8,  -0x1.178e611c102a6p+10, -0x1.7695bd00fe604p+10,
-                                 -0x1.78341b2d5b146p+14, 0x1.190c1d52c93cfp+18,  -0x1.75a442d4d6887p+21,
-                                 0x1.b0de731d9bcd3p+24,  -0x1.819d836a4ff61p+27, 0x1.112097adab350p+30,
-                                 -0x1.2c38c23acdce5p+32, 0x1.e7b57fde1fafdp+33,  -0x1.17aa6828b061fp+35,
-                                 0x1.abed14ce4bb73p+35,  -0x1.890c80a32e0b9p+35, 0x1.490827e41ff08p+34};
+  static constexpr double w0 = 0x1.9884533d59d52p-2;
+  static constexpr double w[] = {
+      -0x1.bbe2ce3d64db9p-30, -0x1.98844365ef5c4p-2, -0x1.98850509c345ep+1,  -0x1.1f37aafcf73dep+4,
+      -0x1.4c2878b42fb34p+6,  -0x1.4314cfc79c2c9p+8, -0x1.178e611c102a6p+10, -0x1.7695bd00fe604p+10,
+      -0x1.78341b2d5b146p+14, 0x1.190c1d52c93cfp+18, -0x1.75a442d4d6887p+21, 0x1.b0de731d9bcd3p+24,
+      -0x1.819d836a4ff61p+27, 0x1.112097adab350p+30, -0x1.2c38c23acdce5p+32, 0x1.e7b57fde1fafdp+33,
+      -0x1.17aa6828b061fp+35, 0x1.abed14ce4bb73p+35, -0x1.890c80a32e0b9p+35, 0x1.490827e41ff08p+34};
 };
 
 template <class T> FOVEA_INLINE Vec<T> erf(Vec<T> x) {
@@ -65,8 +66,7 @@ template <class T> FOVEA_INLINE Vec<T> erf(Vec<T> x) {
   const Vec<T> near = fma(a, polynomial(a * a, Table::q), a);
   const Vec<T> limited = select(a > Vec<T>(Table::erf_is_one), Vec<T>(Table::erf_is_one), a);
   const ExpParts<T> complement = exp_parts(polynomial(limited, Table::g));
-  const Vec<T> power = power_of_two(complement.n);
-  const Vec<T> far = Vec<T>(1) - fma(power, complement.excess, power);
+  const Vec<T> far = Vec<T>(1) - power_of_two(complement.n) * (complement.head + complement.low);
   return copysign(select(a < Vec<T>(1), near, far), x);
 }
 
@@ -76,13 +76,18 @@ template <class T> FOVEA_INLINE ExpParts<T> gaussian_parts(Vec<T> a) {
   return exp_parts(Vec<T>(-0.5) * square.high, Vec<T>(-0.5) * square.low);
 }
 
-// W(v) for a ≥ 1. W is steep there in v, so what rounding took from v is put back to first order.
-template <class T> FOVEA_INLINE Vec<T> tail_factor(Vec<T> a) {
+// W(v) for a ≥ 1. W is steep in v near 1, so what rounding took from v is put back to first order.
+template <class T> FOVEA_INLINE Pair<T> tail_factor(Vec<T> a) {
   const Vec<T> d = a + Vec<T>(4), d_low = a - (d - Vec<T>(4)), v = Vec<T>(1) / d;
-  const Pair<T> product = exact_product(v, d);
-  const Vec<T> v_low = v * (((Vec<T>(1) - product.high) - product.low) - v * d_low);
-  const Vec<T> slope = v * fma(v, Vec<T>(T(-123.0)), Vec<T>(T(9.97)));  // dW/dv to a fifth
-  return fma(v_low, slope, polynomial(v, NormalTable<T>::w));
+  const Vec<T> v_low = v * (remainder(Vec<T>(1), v, d) - v * d_low);
+  const Vec<T> slope = v * fma(v, Vec<T>(-123), Vec<T>(10));  // dW/dv, to a fifth where it matters
+  const Pair<T> sum = exact_sum(Vec<T>(NormalTable<T>::w0), v * polynomial(v, NormalTable<T>::w));
+  return {sum.high, fma(v_low, slope, sum.low)};
+}
+
+// W e^(-a²/2), as scale() wants it.
+template <class T> FOVEA_INLINE Vec<T> tail_mantissa(Pair<T> w, const ExpParts<T>& p) {
+  return fma(w.high, p.head, fma(w.high, p.low, w.low * p.head));
 }
 
 template <class T> FOVEA_INLINE Vec<T> limit_to_tail(Vec<T> a) {
@@ -93,23 +98,25 @@ template <class T> FOVEA_INLINE Vec<T> limit_to_tail(Vec<T> a) {
 template <class T> FOVEA_INLINE Vec<T> normal_pdf(Vec<T> x) {
   const ExpParts<T> p = gaussian_parts(limit_to_tail(abs(x)));
   const Vec<T> factor(NormalTable<T>::per_sqrt_two_pi);
-  return scale(fma(factor, p.excess, factor), p.n);
+  return scale(times_mantissa(factor, p), p.n);
 }
 
 // Φ(x) = (1 + erf(x / √2)) / 2
 template <class T> FOVEA_INLINE Vec<T> normal_cdf(Vec<T> x) {
-  const Vec<T> a = limit_to_tail(abs(x)), w = tail_factor(a);
+  const Vec<T> a = limit_to_tail(abs(x));
+  const Pair<T> w = tail_factor(a);
   const ExpParts<T> p = gaussian_parts(a);
-  const Vec<T> tail = scale(fma(w, p.excess, w) / a, p.n);
+  const Vec<T> tail = scale(tail_mantissa(w, p) / a, p.n);
   const Vec<T> near = fma(x, polynomial(x * x, NormalTable<T>::p), Vec<T>(0.5));
   return select(a < Vec<T>(1), near, select(x > Vec<T>(0), Vec<T>(1) - tail, tail));
 }
 
 // x Φ(x); for x ≥ 1 it is x - x Φ(-x).
 template <class T> FOVEA_INLINE Vec<T> gelu(Vec<T> x) {
-  const Vec<T> a = limit_to_tail(abs(x)), w = tail_factor(a);
+  const Vec<T> a = limit_to_tail(abs(x));
+  const Pair<T> w = tail_factor(a);
   const ExpParts<T> p = gaussian_parts(a);
-  const Vec<T> tail = scale(fma(w, p.excess, w), p.n);
+  const Vec<T> tail = scale(tail_mantissa(w, p), p.n);
   const Vec<T> near = x * fma(x, polynomial(x * x, NormalTable<T>::p), Vec<T>(0.5));
   return select(a < Vec<T>(1), near, select(x > Vec<T>(0), x - tail, -tail));
 }
@@ -119,9 +126,9 @@ template <class T> FOVEA_INLINE Vec<T> gelu_derivative(Vec<T> x) {
   const Vec<T> a = limit_to_tail(abs(x));
   const ExpParts<T> p = gaussian_parts(a);
   const Vec<T> factor(NormalTable<T>::per_sqrt_two_pi);
-  const Vec<T> mantissa = tail_factor(a) / a - a * factor;
-  const Vec<T> tail = scale(fma(mantissa, p.excess, mantissa), p.n);
-  const Vec<T> density = power_of_two(p.n) * fma(factor, p.excess, factor);
+  const Vec<T> mantissa = tail_factor(a).high / a - a * factor;
+  const Vec<T> tail = scale(times_mantissa(mantissa, p), p.n);
+  const Vec<T> density = power_of_two(p.n) * times_mantissa(factor, p);
   const Vec<T> near = fma(x, polynomial(x * x, NormalTable<T>::p) + density, Vec<T>(0.5));
   return select(a < Vec<T>(1), near, select(x > Vec<T>(0), Vec<T>(1) - tail, tail));
 }

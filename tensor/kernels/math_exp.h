@@ -40,9 +40,10 @@ template <> struct ExpTable<double> {
                                     -0x1.caed92aa61c11p-19, 0x1.5f50c297b78a8p-21,  -0x1.0d321e8539075p-24};
 };
 
-// e^x = (1 + excess) 2^n, |excess| < 0.42. Apart from the 1, excess keeps digits that their sum would lose.
+// e^x = (head + low) 2^n, head = 1 + r rounded, low what that lost and r² E(r). Kept apart, they let a factor or a
+// subtraction come before the one rounding that counts.
 template <class T> struct ExpParts {
-  Vec<T> excess;
+  Vec<T> head, low;
   Whole<T> n;
 };
 
@@ -50,48 +51,59 @@ template <class T> struct ExpParts {
 template <class T> FOVEA_INLINE ExpParts<T> exp_parts(Vec<T> x, Vec<T> x_low = Vec<T>(0)) {
   using Table = ExpTable<T>;
   const Whole<T> n = round_product(x, Table::per_log2);
-  Vec<T> r = fma(n.value, Vec<T>(-Table::log2_high), x);
-  r = fma(n.value, Vec<T>(-Table::log2_low), r + x_low);
-  return {fma(r * r, polynomial(r, Table::e), r), n};
+  const Vec<T> r_high = fma(n.value, Vec<T>(-Table::log2_high), x);  // exact
+  const Vec<T> r_low = fma(n.value, Vec<T>(-Table::log2_low), x_low), r = r_high + r_low;
+  const Pair<T> head = exact_sum(Vec<T>(1), r_high);
+  return {head.high, fma(r * r, polynomial(r, Table::e), head.low + r_low), n};
+}
+
+// factor · e^x, as scale() wants it.
+template <class T> FOVEA_INLINE Vec<T> times_mantissa(Vec<T> factor, const ExpParts<T>& p) {
+  return fma(factor, p.head, factor * p.low);
 }
 
 // e^x for x in [lowest_product, highest] or NaN.
 template <class T> FOVEA_INLINE Vec<T> exp_in_range(Vec<T> x) {
   const ExpParts<T> p = exp_parts(x);
-  return scale(Vec<T>(1) + p.excess, p.n);
+  return scale(p.head + p.low, p.n);
 }
 
 template <class T> FOVEA_INLINE Vec<T> exp(Vec<T> x) {
   return exp_in_range(clamp(x, ExpTable<T>::lowest, ExpTable<T>::highest));
 }
 
-// e^x - 1 = 2 (2^(n-1) excess + (2^(n-1) - 1/2)): halved, so that n = 128 (1024) does not overflow.
+// e^x - 1 = 2 (2^(n-1) (head + low) - 1/2): halved, so that n = 128 (1024) does not overflow.
 template <class T> FOVEA_INLINE Vec<T> expm1(Vec<T> x) {
   const T lowest = -4 - Ieee<T>::mantissa_bits;  // beyond: -1
   const ExpParts<T> p = exp_parts(clamp(x, lowest, ExpTable<T>::highest));
   const Vec<T> half_power = power_of_two(p.n, -1);
-  const Vec<T> y = Vec<T>(2) * fma(half_power, p.excess, half_power - Vec<T>(0.5));
-  return select(abs(x) < Vec<T>(kSmallestNormal<T> * 4), x, y);  // the halves would cost a denormal its last bit
+  const Vec<T> half = fma(half_power, p.low, fma(half_power, p.head, Vec<T>(-0.5)));
+  return select(abs(x) < Vec<T>(kSmallestNormal<T> * 4), x, half + half);  // halving would cost a denormal its last bit
+}
+
+// n / (1 + t) for 0 ≤ t ≤ 1, finite n: the reciprocal in two parts, so that only n and the last step are rounded.
+template <class T> FOVEA_INLINE Vec<T> over_one_plus(Vec<T> n, Vec<T> t) {
+  const Pair<T> d = exact_sum(Vec<T>(1), t);
+  const Vec<T> q = Vec<T>(1) / d.high;
+  return fma(n, q, n * (q * (remainder(Vec<T>(1), q, d.high) - q * d.low)));
 }
 
 // 1 / (1 + e^-x), written with t = e^-|x| ≤ 1: 1 / (1 + t) or t / (1 + t).
 template <class T> FOVEA_INLINE Vec<T> sigmoid(Vec<T> x) {
-  const Vec<T> magnitude = abs(x);
-  const Vec<T> t =
-      exp_in_range(select(magnitude > Vec<T>(-ExpTable<T>::lowest), Vec<T>(ExpTable<T>::lowest), -magnitude));
-  return select(x < Vec<T>(0), t, Vec<T>(1)) / (Vec<T>(1) + t);
+  const Vec<T> magnitude = abs(x), lowest(ExpTable<T>::lowest);
+  const Vec<T> t = exp_in_range(select(magnitude > -lowest, lowest, -magnitude));
+  return over_one_plus(select(x < Vec<T>(0), t, Vec<T>(1)), t);
 }
 
 // x / (1 + e^-z), where z = magnitude + magnitude_low has the sign of x. For x < 0 it is x t / (1 + t), the
 // power of two in t applied last: x t may be normal where t is not.
 template <class T> FOVEA_INLINE Vec<T> times_sigmoid(Vec<T> x, Vec<T> magnitude, Vec<T> magnitude_low) {
-  constexpr T lowest = ExpTable<T>::lowest_product;
-  const auto far = magnitude > Vec<T>(-lowest);
-  const ExpParts<T> p = exp_parts(select(far, Vec<T>(lowest), -magnitude), select(far, Vec<T>(0), -magnitude_low));
-  const Vec<T> mantissa = Vec<T>(1) + p.excess;
-  const Vec<T> denominator = Vec<T>(1) + scale(mantissa, p.n);
-  const Vec<T> left = select(x < Vec<T>(lowest), Vec<T>(lowest), x) * mantissa / denominator;
-  return select(x < Vec<T>(0), scale(left, p.n), x / denominator);
+  const Vec<T> zero(0), lowest(ExpTable<T>::lowest_product);
+  const auto far = magnitude > -lowest, left = x < zero;
+  const ExpParts<T> p = exp_parts(select(far, lowest, -magnitude), select(far, zero, -magnitude_low));
+  const Vec<T> t = scale(p.head + p.low, p.n);
+  const Vec<T> y = over_one_plus(select(left, times_mantissa(select(x < lowest, lowest, x), p), x), t);
+  return select(left, scale(y, p.n), select(far, x, y));
 }
 
 // x σ(x)
@@ -104,8 +116,8 @@ template <class T> FOVEA_INLINE Vec<T> tanh(Vec<T> x) {
   const Vec<T> near = fma(a * square, polynomial(square, Table::tanh), a);
   const Vec<T> limited = select(a > Vec<T>(Table::tanh_is_one), Vec<T>(Table::tanh_is_one), a);
   const ExpParts<T> p = exp_parts(limited + limited);
-  const Vec<T> power = power_of_two(p.n);
-  const Vec<T> far = Vec<T>(1) - Vec<T>(2) / (fma(power, p.excess, power) + Vec<T>(1));
+  const Vec<T> power = power_of_two(p.n) * (p.head + p.low);
+  const Vec<T> far = Vec<T>(1) - Vec<T>(2) / (power + Vec<T>(1));
   return copysign(select(a < Vec<T>(1), near, far), x);
 }
 

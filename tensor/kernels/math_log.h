@@ -71,22 +71,28 @@ template <class T> FOVEA_INLINE Vec<T> log(Vec<T> x) {
   return log_limits(x, log_sum(p.e, p.m - Vec<T>(1)));
 }
 
-// log(1 + x): e belongs to the rounded 1 + x, f = x / 2^e + (1 / 2^e - 1) to the exact one.
-template <class T> FOVEA_INLINE Vec<T> log1p(Vec<T> x) {
+// log(1 + x) for finite x > -1: e belongs to the rounded sum 1 + x, f = x / 2^e + (1 / 2^e - 1) to the exact one.
+template <class T> FOVEA_INLINE Vec<T> log1p_in_range(Vec<T> x, Vec<T> sum) {
   using Bits = typename Ieee<T>::Unsigned;
-  const Vec<T> sum = Vec<T>(1) + x;
   const LogParts<T> p = log_parts(sum);
   const Bits top = Bits{} + (2 * Ieee<T>::bias + 2);
   const Vec<T> power = from_unsigned<T>((top - p.biased_e) << Ieee<T>::mantissa_bits);  // 2^(2 - e), always normal
   const Vec<T> quarter(0.25);
   const Vec<T> f = fma(power, quarter * x, fma(power, quarter, Vec<T>(-1)));
-  return select(abs(x) < Vec<T>(kSmallestNormal<T> * 4), x, log_limits(sum, log_sum(p.e, f)));
+  return select(abs(x) < Vec<T>(kSmallestNormal<T> * 4), x,
+                log_sum(p.e, f));  // a quarter costs a denormal its last bits
+}
+
+template <class T> FOVEA_INLINE Vec<T> log1p(Vec<T> x) {
+  const Vec<T> sum = Vec<T>(1) + x;
+  return log_limits(sum, log1p_in_range(x, sum));
 }
 
 // log(1 + e^x) = max(x, 0) + log(1 + e^-|x|)
 template <class T> FOVEA_INLINE Vec<T> softplus(Vec<T> x) {
-  const Vec<T> positive = select(x > Vec<T>(0), x, Vec<T>(0));
-  return positive + log1p(exp(-abs(x)));
+  const Vec<T> magnitude = abs(x), lowest(ExpTable<T>::lowest);
+  const Vec<T> t = exp_in_range(select(magnitude > -lowest, lowest, -magnitude));
+  return select(x > Vec<T>(0), x, Vec<T>(0)) + log1p_in_range(t, Vec<T>(1) + t);
 }
 
 }  // namespace

@@ -13,8 +13,7 @@ template <class T> FOVEA_INLINE Pair<T> log_pair(Vec<T> x) {
   const Vec<T> f = parts.m - Vec<T>(1), d = Vec<T>(2) + f, d_low = f - (d - Vec<T>(2)), inverse = Vec<T>(1) / d;
   Pair<T> s;  // f / (2 + f): a quotient, and what it leaves over divided again
   s.high = f * inverse;
-  const Pair<T> back = exact_product(s.high, d);
-  s.low = (((f - back.high) - back.low) - s.high * d_low) * inverse;
+  s.low = (remainder(f, s.high, d) - s.high * d_low) * inverse;
   Pair<T> square = exact_product(s.high, s.high);
   square.low = fma(s.high + s.high, s.low, square.low);
   Pair<T> slope = exact_product(square.high, Vec<T>(Table::two_thirds));  // s² L(s²): its first term in two parts
@@ -38,7 +37,7 @@ template <class T> FOVEA_INLINE Vec<T> pow_positive(Vec<T> x, Vec<T> y) {
   const Vec<T> high = clamp(product.high, -limit, ExpTable<T>::highest);
   const Vec<T> low = select(high == product.high, fma(y, log_x.low, product.low), Vec<T>(0));
   const ExpParts<T> p = exp_parts(high, low);
-  return scale(Vec<T>(1) + p.excess, p.n);
+  return scale(p.head + p.low, p.n);
 }
 
 // Whether y is an integer, for y ≥ 0.

@@ -97,6 +97,13 @@ template <class T> FOVEA_INLINE Pair<T> exact_product(Vec<T> a, Vec<T> b) {
   return {product, ((a1 * b1 - product) + a1 * b2 + a2 * b1) + a2 * b2};
 }
 
+// a - q · d exactly, where q is a / d rounded.
+template <class T> FOVEA_INLINE Vec<T> remainder(Vec<T> a, Vec<T> q, Vec<T> d) {
+  if constexpr (kFused) return fma(-q, d, a);
+  const Pair<T> product = exact_product(q, d);
+  return (a - product.high) - product.low;
+}
+
 // 1 / √x, each step correctly rounded.
 template <class T> FOVEA_INLINE Vec<T> rsqrt(Vec<T> x) { return Vec<T>(1) / sqrt(x); }
 

@@ -79,9 +79,9 @@ inline Quarters<double> reduce_huge(double x) {
   const Wide fraction = product << 2;  // from -1/2 to 1/2, in units of 2^-128, as a two's complement number
   const bool below = (fraction >> 127) != 0;
   const Wide size = below ? -fraction : fraction;
-  // In two doubles, the first exact, times π/2 in two.
-  const double first = double(uint64_t(size >> 75)) * 0x1p-53, second = double(uint64_t(size >> 11)) * 0x1p-117;
-  const double r = first * 0x1.921fb54442d18p+0 + (first * 0x1.1a62633145c07p-54 + second * 0x1.921fb54442d18p+0);
+  // In two doubles of 27 and 53 bits, times π/2 in two of 26 and 53: the first product is exact.
+  const double first = double(uint64_t(size >> 101)) * 0x1p-27, second = double(uint64_t(size >> 37)) * 0x1p-91;
+  const double r = first * 0x1.921fb5p+0 + (first * 0x1.110b4611a6263p-26 + second * 0x1.921fb54442d18p+0);
   const bool left = x < 0;
   return {double(left ? -n : n), below != left ? -r : r};
 }
