@@ -1,0 +1,310 @@
+// Kernels along rows. Each is two or three walks over a row that stays in the L1 cache: one or two that find its
+// maximum, sums or moments, one that writes.
+#include "tensor/kernels/rows.h"
+
+#include "tensor/kernels/math.h"
+#include "tensor/kernels/row.h"
+
+namespace fovea {
+namespace {
+
+// --- what is found out about a row -------------------------------------------------------------------------------
+
+// Sums are taken in T over so many elements and in f64 across them: no lane ever adds more than 32 terms.
+constexpr int64_t kBlock = 512;
+
+template <int N> struct Totals {
+  double of[N] = {};
+};
+
+// N sums over a row: step(i, lanes, sums) adds the terms of the vector at i to sums[0 … N-1].
+template <int N, class T, class Step> FOVEA_INLINE Totals<N> row_sums(int64_t n, Step step) {
+  constexpr int parts = Lanes16<T>::parts;
+  Totals<N> totals;
+  for (int64_t first = 0; first < n; first += kBlock) {
+    Vec<T> sums[parts][N];
+    for (auto& part : sums) {
+      for (auto& sum : part) sum = Vec<T>(T(0));
+    }
+    along_row<T>(n - first < kBlock ? n - first : kBlock,
+                 [&](int64_t i, int part, auto lanes) FOVEA_INLINE_LAMBDA { step(first + i, lanes, sums[part]); });
+    for (int k = 0; k < N; ++k) {
+      Lanes16<T> lanes(T(0));
+      for (int part = 0; part < parts; ++part) lanes.part[part] = sums[part][k];
+      totals.of[k] += double(lanes.reduce([](T a, T b) FOVEA_INLINE_LAMBDA { return a + b; }));
+    }
+  }
+  return totals;
+}
+
+// The larger one; which of two if one is NaN does not matter here, because exp(NaN - max) is NaN either way.
+template <class T> FOVEA_INLINE Vec<T> larger(Vec<T> a, Vec<T> b) { return Vec<T>(a.raw > b.raw ? a.raw : b.raw); }
+
+// The largest of value(i, lanes).
+template <class T, class Value> FOVEA_INLINE T row_max(int64_t n, Value value) {
+  const Vec<T> lowest(T(-__builtin_inf()));
+  Lanes16<T> most(T(-__builtin_inf()));
+  along_row<T>(n, [&](int64_t i, int part, auto lanes) FOVEA_INLINE_LAMBDA {
+    most.part[part] = larger(lanes.pick(value(i, lanes), lowest), most.part[part]);
+  });
+  return most.reduce([](T a, T b) FOVEA_INLINE_LAMBDA { return a > b ? a : b; });
+}
+
+// Σ exp(value(i, lanes) - most); each term is passed to keep(i, lanes, term) too.
+template <class T, class Value, class Keep> FOVEA_INLINE double row_sum_exp(int64_t n, T most, Value value, Keep keep) {
+  return row_sums<1, T>(n,
+                        [&](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA {
+                          const Vec<T> term = exp(value(i, lanes) - Vec<T>(most));
+                          keep(i, lanes, term);
+                          sums[0] = sums[0] + lanes.pick(term, Vec<T>(T(0)));
+                        })
+      .of[0];
+}
+
+FOVEA_INLINE double log_of(double x) { return log(Vec<double>(x))[0]; }
+
+// A number of f64 as two of T, so that x - mean loses nothing.
+template <class T> struct Split {
+  Vec<T> high, low;
+  explicit FOVEA_INLINE Split(double value) : high(T(value)), low(T(value - double(T(value)))) {}
+  FOVEA_INLINE Vec<T> subtract_from(Vec<T> x) const { return (x - high) - low; }
+};
+template <> struct Split<double> {
+  Vec<double> whole;
+  explicit FOVEA_INLINE Split(double value) : whole(value) {}
+  FOVEA_INLINE Vec<double> subtract_from(Vec<double> x) const { return x - whole; }
+};
+
+// --- softmax -----------------------------------------------------------------------------------------------------
+
+// y_i = exp(v_i - max v) / Σ_j exp(v_j - max v), v = value(i, lanes). Where every v is -inf: NaN, or 0 if
+// hidden_is_zero.
+template <bool hidden_is_zero, class T, class Value> FOVEA_INLINE void softmax_row(int64_t n, Value value, T* y) {
+  T most = row_max<T>(n, value);
+  if (hidden_is_zero && most == T(-__builtin_inf())) most = 0;
+  const double total = row_sum_exp(
+      n, most, value, [&](int64_t i, auto lanes, Vec<T> term) FOVEA_INLINE_LAMBDA { lanes.store(term, y + i); });
+  const Vec<T> factor(T(hidden_is_zero && total == 0 ? 0 : 1 / total));
+  each_vector<T>(n, [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA { lanes.store(lanes.load(y + i) * factor, y + i); });
+}
+
+template <class T> void softmax(int64_t rows, int64_t n, const T* x, T* y) {
+  for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
+    softmax_row<false>(
+        n, [x](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA { return lanes.load(x + i); }, y);
+  }
+}
+
+// y_i = (x_i - max x) - log Σ_j exp(x_j - max x)
+template <class T> void log_softmax(int64_t rows, int64_t n, const T* x, T* y) {
+  for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
+    const auto value = [x](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA { return lanes.load(x + i); };
+    const T most = row_max<T>(n, value);
+    const double total = row_sum_exp(n, most, value, [](int64_t, auto, Vec<T>) FOVEA_INLINE_LAMBDA {});
+    const Vec<T> shift(most), log_total(T(log_of(total)));
+    each_vector<T>(n, [&](int64_t i, auto lanes)
+                          FOVEA_INLINE_LAMBDA { lanes.store((value(i, lanes) - shift) - log_total, y + i); });
+  }
+}
+
+// The vector whose lanes are all ones where the mask is true.
+template <class T> FOVEA_INLINE typename Vec<T>::Bits mask_bits(AllLanes, const bool* mask) {
+  typedef signed char Bytes __attribute__((vector_size(Vec<T>::size)));
+  Bytes bytes;
+  std::memcpy(&bytes, mask, sizeof bytes);
+  return __builtin_convertvector(bytes, typename Vec<T>::Bits) != 0;
+}
+template <class T> FOVEA_INLINE typename Vec<T>::Bits mask_bits(FirstLanes lanes, const bool* mask) {
+  bool buffer[Vec<T>::size] = {};
+  for (int i = 0; i < lanes.count; ++i) buffer[i] = mask[i];
+  return mask_bits<T>(AllLanes{}, buffer);
+}
+
+template <class T> void softmax_masked(int64_t n, int64_t visible, double scale, const T* x, const bool* mask, T* y) {
+  const Vec<T> factor{T(scale)}, hidden(T(-__builtin_inf()));
+  const auto scaled = [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA { return lanes.load(x + i) * factor; };
+  if (mask) {
+    const auto kept = [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA {
+      return select(mask_bits<T>(lanes, mask + i), scaled(i, lanes), hidden);
+    };
+    softmax_row<true>(visible, kept, y);
+  } else {
+    softmax_row<true>(visible, scaled, y);
+  }
+  for (int64_t i = visible; i < n; ++i) y[i] = 0;
+}
+
+// dx_i = scale · y_i (dy_i - Σ_j dy_j y_j)
+template <class T> void softmax_backward(int64_t rows, int64_t n, double scale, const T* dy, const T* y, T* dx) {
+  for (int64_t r = 0; r < rows; ++r, dy += n, y += n, dx += n) {
+    const double dot = row_sums<1, T>(n, [&](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA {
+                         sums[0] = fma(lanes.load(dy + i), lanes.load(y + i), sums[0]);
+                       }).of[0];
+    const Vec<T> shift{T(dot)}, factor{T(scale)};
+    each_vector<T>(n, [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA {
+      lanes.store(factor * lanes.load(y + i) * (lanes.load(dy + i) - shift), dx + i);
+    });
+  }
+}
+
+// dx_i = dy_i - exp(y_i) Σ_j dy_j
+template <class T> void log_softmax_backward(int64_t rows, int64_t n, const T* dy, const T* y, T* dx) {
+  for (int64_t r = 0; r < rows; ++r, dy += n, y += n, dx += n) {
+    const double total = row_sums<1, T>(n, [&](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA {
+                           sums[0] = sums[0] + lanes.load(dy + i);
+                         }).of[0];
+    const Vec<T> sum{T(total)};
+    each_vector<T>(n, [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA {
+      lanes.store(lanes.load(dy + i) - exp(lanes.load(y + i)) * sum, dx + i);
+    });
+  }
+}
+
+// --- layer norm and RMS norm -------------------------------------------------------------------------------------
+
+struct Moments {
+  double mean, variance;
+};
+
+// Two passes, the second about a rough mean and corrected by what that was off (Chan, Golub & LeVeque 1983): the
+// differences are small, so T is wide enough for them even where the mean is not.
+template <class T> FOVEA_INLINE Moments row_moments(int64_t n, const T* x) {
+  const double sum = row_sums<1, T>(n, [&](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA {
+                       sums[0] = sums[0] + lanes.load(x + i);
+                     }).of[0];
+  const T rough = T(sum / double(n));
+  const Totals<2> about = row_sums<2, T>(n, [&](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA {
+    const Vec<T> d = lanes.pick(lanes.load(x + i) - Vec<T>(rough), Vec<T>(T(0)));
+    sums[0] = sums[0] + d;
+    sums[1] = fma(d, d, sums[1]);
+  });
+  const double off = about.of[0] / double(n);
+  const double variance = about.of[1] / double(n) - off * off;
+  return {double(rough) + off, variance < 0 ? 0 : variance};
+}
+
+// The same about 0, for RMS norm.
+template <class T> FOVEA_INLINE Moments row_square(int64_t n, const T* x) {
+  const double sum = row_sums<1, T>(n, [&](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA {
+                       const Vec<T> v = lanes.load(x + i);
+                       sums[0] = fma(v, v, sums[0]);
+                     }).of[0];
+  return {0, sum / double(n)};
+}
+
+// y = x̂ · weight + bias with x̂ = (x - mean) · rstd, rstd = 1 / √(variance + eps); without mean and bias unless centred.
+template <bool centred, class T>
+void norm(int64_t rows, int64_t n, const T* x, const T* weight, const T* bias, double eps, T* y, double* mean,
+          double* rstd) {
+  for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
+    const Moments moments = centred ? row_moments(n, x) : row_square(n, x);
+    rstd[r] = 1 / __builtin_sqrt(moments.variance + eps);
+    if (centred) mean[r] = moments.mean;
+    const Split<T> centre(moments.mean);
+    const Vec<T> factor{T(rstd[r])};
+    each_vector<T>(n, [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA {
+      const Vec<T> v = lanes.load(x + i), w = lanes.load(weight + i);
+      lanes.store(centred ? fma(centre.subtract_from(v) * factor, w, lanes.load(bias + i)) : v * factor * w, y + i);
+    });
+  }
+}
+
+// With g = dy · weight:  dx = rstd (g - mean(g) - x̂ mean(g x̂)),  dweight = Σ_rows dy x̂,  dbias = Σ_rows dy.
+// RMS norm has no mean(g), because its x̂ does not subtract one.
+template <bool centred, class T>
+void norm_backward(int64_t rows, int64_t n, const T* dy, const T* x, const double* mean, const double* rstd,
+                   const T* weight, T* dx, T* dweight, T* dbias) {
+  const Vec<T> zero(T(0));
+  for (int64_t i = 0; dweight && i < n; ++i) dweight[i] = 0;
+  for (int64_t i = 0; dbias && i < n; ++i) dbias[i] = 0;
+  for (int64_t r = 0; r < rows; ++r, dy += n, x += n) {
+    const Split<T> centre(centred ? mean[r] : 0);
+    const Vec<T> factor{T(rstd[r])};
+    const auto normal = [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA {
+      const Vec<T> v = lanes.load(x + i);
+      return lanes.pick((centred ? centre.subtract_from(v) : v) * factor, zero);
+    };
+    const Totals<2> sums = row_sums<2, T>(n, [&](int64_t i, auto lanes, Vec<T>* s) FOVEA_INLINE_LAMBDA {
+      const Vec<T> d = lanes.load(dy + i), x_hat = normal(i, lanes), g = d * lanes.load(weight + i);
+      if (centred) s[0] = s[0] + g;
+      s[1] = fma(g, x_hat, s[1]);
+      if (dweight) lanes.store(fma(d, x_hat, lanes.load(dweight + i)), dweight + i);
+      if (centred && dbias) lanes.store(d + lanes.load(dbias + i), dbias + i);
+    });
+    if (!dx) continue;
+    const Vec<T> mean_g(T(sums.of[0] / double(n))), minus_mean_gx(T(-sums.of[1] / double(n)));
+    T* row = dx + r * n;
+    each_vector<T>(n, [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA {
+      const Vec<T> g = lanes.load(dy + i) * lanes.load(weight + i);
+      lanes.store(fma(normal(i, lanes), minus_mean_gx, centred ? g - mean_g : g) * factor, row + i);
+    });
+  }
+}
+
+// --- cross entropy -----------------------------------------------------------------------------------------------
+
+// loss = (1-ε) w_t nll_t + ε/n Σ_c w_c nll_c with nll_c = log Σ_j exp(x_j) - x_c, t the target, w the class weights.
+template <class T>
+void cross_entropy(int64_t rows, int64_t n, const T* x, const int64_t* targets, const CrossEntropySettings<T>& settings,
+                   T* losses, double* logsumexps) {
+  const T* weights = settings.class_weights;
+  for (int64_t r = 0; r < rows; ++r, x += n) {
+    const auto value = [x](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA { return lanes.load(x + i); };
+    const T most = row_max<T>(n, value);
+    const double log_total = log_of(row_sum_exp(n, most, value, [](int64_t, auto, Vec<T>) FOVEA_INLINE_LAMBDA {}));
+    logsumexps[r] = double(most) + log_total;
+    const int64_t target = targets[r];
+    losses[r] = 0;
+    if (target == settings.ignore_index) continue;
+    const double nll = log_total - (double(x[target]) - double(most));
+    double loss = (1 - settings.smoothing) * (weights ? double(weights[target]) : 1.0) * nll;
+    if (settings.smoothing > 0) {
+      const Vec<T> shift(most), term{T(log_total)}, zero(T(0));
+      const double spread = row_sums<1, T>(n, [&](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA {
+                              const Vec<T> w = weights ? lanes.load(weights + i) : Vec<T>(T(1));
+                              sums[0] = sums[0] + lanes.pick(w * (term - (lanes.load(x + i) - shift)), zero);
+                            }).of[0];
+      loss += settings.smoothing / double(n) * spread;
+    }
+    losses[r] = T(loss);
+  }
+}
+
+// dx_c = dloss ((a + b W) p_c - b w_c - a [c = t]),  p_c = exp(x_c - logsumexp),  a = (1-ε) w_t,  b = ε/n,  W = Σ w
+template <class T>
+void cross_entropy_backward(int64_t rows, int64_t n, const T* dlosses, const T* x, const int64_t* targets,
+                            const double* logsumexps, const CrossEntropySettings<T>& settings, T* dx) {
+  const T* weights = settings.class_weights;
+  const double b = settings.smoothing / double(n);
+  for (int64_t r = 0; r < rows; ++r, x += n, dx += n) {
+    const int64_t target = targets[r];
+    if (target == settings.ignore_index) {
+      for (int64_t i = 0; i < n; ++i) dx[i] = 0;
+      continue;
+    }
+    const double g = double(dlosses[r]);
+    const double a = (1 - settings.smoothing) * (weights ? double(weights[target]) : 1.0);
+    const Split<T> shift(logsumexps[r]);
+    const Vec<T> share(T(g * (a + b * settings.weights_total))), spread(T(-g * b));
+    each_vector<T>(n, [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA {
+      const Vec<T> p = exp(shift.subtract_from(lanes.load(x + i)));
+      const Vec<T> w = weights ? lanes.load(weights + i) : Vec<T>(T(1));
+      lanes.store(fma(p, share, w * spread), dx + i);
+    });
+    dx[target] = T(double(dx[target]) - g * a);
+  }
+}
+
+template <class T>
+constexpr RowTable<T> table = {softmax<T>,          log_softmax<T>,           softmax_masked<T>,
+                               softmax_backward<T>, log_softmax_backward<T>,  norm<true, T>,
+                               norm<false, T>,      norm_backward<true, T>,   norm_backward<false, T>,
+                               cross_entropy<T>,    cross_entropy_backward<T>};
+
+}  // namespace
+
+namespace FOVEA_LEVEL {
+extern const RowKernels row_kernels;
+const RowKernels row_kernels = {table<float>, table<double>};
+}  // namespace FOVEA_LEVEL
+}  // namespace fovea
