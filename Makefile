@@ -7,16 +7,19 @@ CXX      := g++
 endif
 BUILD    ?= build
 PREFIX   ?= /usr/local
+VERSION  := 0.1.0
 SAN      ?=
 OPT      ?= -O2
 WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual $(WERROR)
+Q        := $(if $(V),,@)
+say       = @printf '  %-6s %s\n' $(1) $(2)
 # Contraction is off: a fused multiply-add happens where the source says fma, so every machine computes the same bits.
 CXXFLAGS ?=
 FLAGS    := -std=c++20 $(OPT) -g1 -fPIC -pthread -ffp-contract=off -fno-math-errno -fno-trapping-math -I. $(WARN) $(CXXFLAGS)
 LDFLAGS  += -pthread
 ifneq ($(SAN),)
-BUILD    := $(BUILD)/$(SAN)
-FLAGS    += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+override BUILD := $(BUILD)/$(SAN)
+FLAGS    += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer -DFOVEA_DEBUG
 LDFLAGS  += -fsanitize=$(SAN)
 endif
 
@@ -64,16 +67,19 @@ endif
 
 $(BUILD)/obj/%.o: %.cpp $(STAMP)
 	@mkdir -p $(@D)
-	$(CXX) $(FLAGS) -MMD -MP -c $< -o $@
+	$(call say,c++,$<)
+	$(Q)$(CXX) $(FLAGS) -MMD -MP -c $< -o $@
 
 define KERNEL_RULE
 $(BUILD)/kernels/$(1)/%.o: tensor/kernels/%.cpp $(STAMP)
 	@mkdir -p $$(@D)
-	$$(CXX) $$(FLAGS) $$(KERNEL_FLAGS) $$(LEVEL_FLAGS_$(1)) -DFOVEA_LEVEL=$(1) -MMD -MP -c $$< -o $$@
+	$$(call say,c++,"$$< ($(1))")
+	$$(Q)$$(CXX) $$(FLAGS) $$(KERNEL_FLAGS) $$(LEVEL_FLAGS_$(1)) -DFOVEA_LEVEL=$(1) -MMD -MP -c $$< -o $$@
 
 $(BUILD)/levels/$(1)/%.o: tests/levels/%.cpp $(STAMP)
 	@mkdir -p $$(@D)
-	$$(CXX) $$(FLAGS) $$(KERNEL_FLAGS) $$(LEVEL_FLAGS_$(1)) -DFOVEA_LEVEL=$(1) -MMD -MP -c $$< -o $$@
+	$$(call say,c++,"$$< ($(1))")
+	$$(Q)$$(CXX) $$(FLAGS) $$(KERNEL_FLAGS) $$(LEVEL_FLAGS_$(1)) -DFOVEA_LEVEL=$(1) -MMD -MP -c $$< -o $$@
 endef
 $(foreach level,$(LEVELS) wide,$(eval $(call KERNEL_RULE,$(level))))
 
@@ -81,21 +87,23 @@ $(foreach level,$(LEVELS) wide,$(eval $(call KERNEL_RULE,$(level))))
 OWN_TEXT := $(BUILD)/own_text.txt
 $(OWN_TEXT): README.md $(HEADERS) $(SOURCES) $(wildcard examples/*.cpp)
 	@mkdir -p $(@D)
-	cat $^ > $@
+	$(Q)cat $^ > $@
 $(BUILD)/obj/examples/lib/own_text.o: $(OWN_TEXT)
 $(BUILD)/obj/examples/lib/own_text.o: FLAGS += -DFOVEA_OWN_TEXT='"$(OWN_TEXT)"'
 
 $(LIBRARY): $(OBJECTS)
-	@rm -f $@
-	ar rcs $@ $^
+	$(call say,ar,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/bin/%: $(BUILD)/obj/examples/%.o $(HELPERS) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CXX) $^ $(LDFLAGS) -o $@
+	$(call say,link,$@)
+	$(Q)$(CXX) $^ $(LDFLAGS) -o $@
 
 $(BUILD)/bin/%: $(BUILD)/obj/tests/bench/%.o $(HELPERS) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CXX) $^ $(LDFLAGS) -o $@
+	$(call say,link,$@)
+	$(Q)$(CXX) $^ $(LDFLAGS) -o $@
 
 # --- tests -------------------------------------------------------------------------------------------------------
 # doctest comes from the system where it is installed; else it is fetched into $(BUILD), no root needed.
@@ -113,17 +121,48 @@ $(BUILD)/doctest/doctest/doctest.h:
 
 $(BUILD)/bin/tests: $(TESTS) $(WIDE) $(HELPERS) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CXX) $(filter %.o,$^) -Wl,--whole-archive $(LIBRARY) -Wl,--no-whole-archive $(LDFLAGS) -o $@
+	$(call say,link,$@)
+	$(Q)$(CXX) $(filter %.o,$^) -Wl,--whole-archive $(LIBRARY) -Wl,--no-whole-archive $(LDFLAGS) -o $@
 
 # One file of tests by itself: make build/bin/test_shape
 $(BUILD)/bin/test_%: $(BUILD)/obj/tests/test_%.o $(BUILD)/obj/tests/main.o $(BUILD)/obj/tests/wide_isa.o $(WIDE) $(HELPERS) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CXX) $(filter %.o,$^) -Wl,--whole-archive $(LIBRARY) -Wl,--no-whole-archive $(LDFLAGS) -o $@
+	$(call say,link,$@)
+	$(Q)$(CXX) $(filter %.o,$^) -Wl,--whole-archive $(LIBRARY) -Wl,--no-whole-archive $(LDFLAGS) -o $@
 
 # tests/levels/: what the tests see of the kernel headers, compiled once per level like the kernels themselves.
 $(BUILD)/bin/tests $(BUILD)/bin/test_math $(BUILD)/bin/math_ulp: $(PROBES)
 
 test: $(BUILD)/bin/tests $(EXAMPLES)  ## every test, under every instruction set of this machine
 	$(BUILD)/bin/tests
+
+# --- everyday commands -------------------------------------------------------------------------------------------
+run: $(BUILD)/bin/char_gpt  ## train a small GPT on fovea's own sources, and let it write
+	$(BUILD)/bin/char_gpt --out $(BUILD)/run
+
+bench: $(BENCHES)  ## measure the matrix products on this machine
+	$(BUILD)/bin/bench_gemm
+
+check: $(LIBRARY)  ## format, layering, weak symbols, warnings (with both compilers, where both are installed)
+	tests/check.sh $(BUILD)
+
+format:  ## put the sources into the project's style
+	clang-format -i $(shell git ls-files '*.h' '*.cpp')
+
+install: $(LIBRARY)  ## headers, libfovea.a and a pkg-config file, under $(DESTDIR)$(PREFIX)
+	for h in $(HEADERS) $(wildcard tensor/kernels/*.h); do install -D -m 644 $$h $(DESTDIR)$(PREFIX)/include/fovea/$$h || exit 1; done
+	install -D -m 644 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib/libfovea.a
+	mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	printf '%s\n' 'prefix=$(PREFIX)' 'Name: fovea' 'Description: Attention from scratch: tensors, autodiff, Transformers' \
+	  'Version: $(VERSION)' 'Cflags: -std=c++20 -I$${prefix}/include/fovea' 'Libs: -L$${prefix}/lib -lfovea -pthread' \
+	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/fovea.pc
+
+clean:  ## remove everything that was built
+	rm -rf $(BUILD)
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r name text; do \
+	  printf '  make %-9s %s\n' "$$name" "$$text"; done
+	@printf '\nVariables: CXX=clang++ · BUILD=folder · SAN=address|undefined|thread · PREFIX= DESTDIR= · V=1 shows the commands\n'
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

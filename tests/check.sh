@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# What `make check` proves about the sources: style, layering, no weak symbol in a kernel, no warning.
+set -u
+build=${1:?build folder}
+cd "$(dirname "$0")/.." || exit 1
+failed=0
+report() {  # report NAME OUTPUT: an empty output is a pass
+  if [ -z "$2" ]; then echo "ok    $1"; else echo "FAIL  $1"; printf '%s\n' "$2" | sed 's/^/        /' | head -20; failed=1; fi
+}
+sources() { git ls-files "$@" 2>/dev/null; }
+
+if command -v clang-format >/dev/null; then
+  report "format" "$(sources '*.h' '*.cpp' | xargs clang-format --dry-run 2>&1 | grep -E 'warning|error' | cut -d: -f1 | sort | uniq -c)"
+else
+  echo "skip  format (clang-format is not installed)"
+fi
+
+# Includes run one way: tensor <- autograd <- {nn, optim} <- {examples, tests}.
+upward() { git grep -nE "#include \"($2)/" -- "$1/*.h" "$1/*.cpp" 2>/dev/null; }
+report "layering" "$(upward tensor 'autograd|nn|optim|examples|tests'; upward autograd 'nn|optim|examples|tests'
+                    upward nn 'optim|examples|tests'; upward optim 'nn|examples|tests'; upward examples 'tests')"
+
+# Raw element pointers and kernels stay inside tensor/.
+report "no raw pointers above tensor/" "$(git grep -nE '[.>](template )?data<|#include "tensor/(kernels|gemm|loop)' -- \
+  'autograd/*' 'nn/*' 'optim/*' 'examples/*' 2>/dev/null)"
+
+# One door for errors, one for the environment, one for threads.
+report "errors go through fail()" "$(git grep -nE '\bthrow\b' -- 'tensor/*' 'autograd/*' 'nn/*' 'optim/*' |
+  grep -vE 'tensor/error\.|//.*\bthrow|\bthrow;')"
+report "getenv only in tensor/environment.cpp" "$(git grep -nE '\bgetenv\b' -- 'tensor/*' 'autograd/*' 'nn/*' 'optim/*' | grep -v 'tensor/environment.cpp')"
+report "threads only behind tensor/parallel.h" "$(git grep -nE 'std::(thread|jthread|async)\b' -- 'tensor/*' 'autograd/*' 'nn/*' 'optim/*' | grep -v 'tensor/parallel\.')"
+
+# A weak symbol of a kernel file could be taken by the linker for code that older machines run too.
+weak=$(for o in "$build"/kernels/*/*.o; do nm -C "$o" | grep -E ' [WVuwv] ' | sed "s|^|$o: |"; done)
+report "no weak symbol in the kernels" "$weak"
+
+# Warnings are errors, with every compiler that is there.
+for cxx in g++ clang++; do
+  command -v $cxx >/dev/null || { echo "skip  warnings of $cxx (not installed)"; continue; }
+  out=$(make -j"$(nproc)" CXX=$cxx BUILD="$build/check-$cxx" all 2>&1) || report "build with $cxx" "$(printf '%s\n' "$out" | grep -E 'error' | head)"
+  report "no warnings of $cxx" "$(printf '%s\n' "$out" | grep -E 'warning:')"
+done
+exit $failed
