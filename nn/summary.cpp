@@ -15,7 +15,7 @@ struct Row {
 
 std::string grouped(int64_t number) {  // 813,568
   std::string digits = std::to_string(number);
-  for (int at = int(digits.size()) - 3; at > 0; at -= 3) digits.insert(size_t(at), ",");
+  for (int at = int(digits.size()) - 3; at > 0; at -= 3) digits.insert(size_t(at), 1, ',');
   return digits;
 }
 
