@@ -47,12 +47,13 @@ void Tape::print(std::ostream& out) const {
     out << "tape: " << nodes_.size() << " operations, walked; print it before backward() to see them\n";
     return;
   }
-  std::vector<std::vector<std::string>> rows = {{"place", "operation", "inputs", "result", "saved bytes", "time"}};
+  std::vector<std::vector<std::string>> rows = {{"place", "operation", "inputs", "result", "saved bytes"}};
+  if (options_.timing) rows[0].push_back("time");
   for (size_t i = 0; i < nodes_.size(); ++i) {
     const Node& node = *nodes_[i];
-    const std::string time = node.nanoseconds ? text(double(node.nanoseconds / 100) / 10) + " us" : "";
     rows.push_back({"%" + text(i), node.name, input_list(node), text(node.shape) + " " + name(node.dtype),
-                    text(node.saved_bytes()), time});
+                    text(node.saved_bytes())});
+    if (options_.timing) rows.back().push_back(text(double(node.nanoseconds / 100) / 10) + " us");
   }
   std::vector<size_t> widths(rows[0].size(), 0);
   for (const auto& row : rows) {
@@ -88,9 +89,10 @@ const char* register_operation(std::string_view type_name) {
     snake += char(std::tolower(static_cast<unsigned char>(type[i])));
   }
   static auto* kept = new std::set<std::string>;  // stable addresses for the names
-  const auto [it, is_new] = kept->insert(snake);
-  if (is_new) names().push_back(snake);
-  return it->c_str();
+  // Listed are only fovea's own: programs and tests that define operations stand outside the namespace.
+  const bool ours = type_name.substr(start).starts_with("fovea::");
+  if (ours && std::find(names().begin(), names().end(), snake) == names().end()) names().push_back(snake);
+  return kept->insert(snake).first->c_str();
 }
 
 }  // namespace detail
