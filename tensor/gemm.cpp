@@ -92,7 +92,9 @@ template <class T> Plan make_plan(const GemmTable<T>& t, const Product<T>& p, in
   } else {
     col_pieces = workers;
   }
-  plan.pack_a = p.alpha != T(1) || p.n > 16 * t.nr;
+  // A is read once for each panel of B: where memory holds its rows, it pays for a copy later than where the rows lie
+  // across memory, a cache line for each column of a tile.
+  plan.pack_a = p.alpha != T(1) || p.n > (p.a.col == 1 ? 16 : 4) * t.nr;
   plan.pack_b = row_pieces > 2 * workers;  // else each thread copies panels for itself
   plan.nc = plan.pack_b ? std::max(t.nr, kPackedB / p.k / t.nr * t.nr) : p.n;
   plan.rows = ceil_div(p.m, row_pieces);

@@ -56,82 +56,96 @@ template <class T, int N> FOVEA_INLINE void load_columns(const T* from, int64_t 
   }
 }
 
-// One tile of A: packed[p * Rows + i] = alpha * A(i, p). Four rows at a time; the last four may overlap those before.
+// `tiles` tiles of A, one after another: packed[p * Rows + i] = alpha * A(i, p) in each. Four rows at a time are moved;
+// the last four may overlap those before.
 template <class T, int Rows>
-void pack_tile(int64_t k, T alpha, const T* a, int64_t row, int64_t col, T* packed) {
+void pack_tiles(int64_t tiles, int64_t k, T alpha, const T* a, int64_t row, int64_t col, T* packed) {
   using Four = typename Lanes<T, 4>::Raw;
-  int64_t p = 0;
+  constexpr int groups = Rows / 4 + (Rows % 4 != 0);
+  const auto first = [](int group) { return group + 1 < groups ? 4 * group : Rows - 4; };
+  int64_t done = 0;  // columns
   if constexpr (Rows >= 4) {
-    constexpr int groups = (Rows + 3) / 4;
-    const auto first = [](int group) { return group + 1 < groups ? 4 * group : Rows - 4; };
-    for (; col == 1 && p + 4 <= k; p += 4) {
-      FOVEA_EACH_LANE
-      for (int g = 0; g < groups; ++g) {
-        Four column[4];
-        load_columns<T, 4>(a + first(g) * row + p, row, column);
-        FOVEA_EACH_LANE
-        for (int q = 0; q < 4; ++q) {
-          column[q] *= alpha;
-          std::memcpy(packed + (p + q) * Rows + first(g), &column[q], sizeof(Four));
+    if (col == 1) {  // rows are contiguous: turned in registers
+      done = k / 4 * 4;
+      for (int64_t t = 0; t < tiles; ++t) {
+        for (int64_t p = 0; p < done; p += 4) {
+          FOVEA_EACH_LANE
+          for (int g = 0; g < groups; ++g) {
+            Four column[4];
+            load_columns<T, 4>(a + (t * Rows + first(g)) * row + p, row, column);
+            FOVEA_EACH_LANE
+            for (int q = 0; q < 4; ++q) {
+              column[q] *= alpha;
+              std::memcpy(packed + t * Rows * k + (p + q) * Rows + first(g), &column[q], sizeof(Four));
+            }
+          }
+        }
+      }
+    } else if (row == 1) {  // columns are contiguous: read across all tiles, so that no cache line is fetched twice
+      done = k;
+      for (int64_t p = 0; p < k; ++p) {
+        for (int64_t t = 0; t < tiles; ++t) {
+          FOVEA_EACH_LANE
+          for (int g = 0; g < groups; ++g) {
+            Four rows;
+            std::memcpy(&rows, a + p * col + t * Rows + first(g), sizeof rows);
+            rows *= alpha;
+            std::memcpy(packed + t * Rows * k + p * Rows + first(g), &rows, sizeof rows);
+          }
         }
       }
     }
-    for (; row == 1 && p < k; ++p) {
-      FOVEA_EACH_LANE
-      for (int g = 0; g < groups; ++g) {
-        Four rows;
-        std::memcpy(&rows, a + p * col + first(g), sizeof rows);
-        rows *= alpha;
-        std::memcpy(packed + p * Rows + first(g), &rows, sizeof rows);
-      }
-    }
   }
-  for (; p < k; ++p) {
-    for (int i = 0; i < Rows; ++i) packed[p * Rows + i] = alpha * a[i * row + p * col];
+  for (int64_t t = 0; t < tiles; ++t) {
+    for (int64_t p = done; p < k; ++p) {
+      for (int i = 0; i < Rows; ++i) packed[(t * k + p) * Rows + i] = alpha * a[(t * Rows + i) * row + p * col];
+    }
   }
 }
 
 template <class T, int Rows = kTileRows>
-FOVEA_INLINE void pack_tile_of(int64_t rows, int64_t k, T alpha, const T* a, int64_t row, int64_t col, T* packed) {
-  if (rows == Rows) return pack_tile<T, Rows>(k, alpha, a, row, col, packed);
-  if constexpr (Rows > 1) pack_tile_of<T, Rows - 1>(rows, k, alpha, a, row, col, packed);
+FOVEA_INLINE void pack_tiles_of(int64_t rows, int64_t tiles, int64_t k, T alpha, const T* a, int64_t row, int64_t col,
+                                T* packed) {
+  if (rows == Rows) return pack_tiles<T, Rows>(tiles, k, alpha, a, row, col, packed);
+  if constexpr (Rows > 1) pack_tiles_of<T, Rows - 1>(rows, tiles, k, alpha, a, row, col, packed);
 }
 
 template <class T> void pack_a(int64_t m, int64_t k, T alpha, const T* a, int64_t row, int64_t col, T* packed) {
   const TileHeights heights(m);
-  for (int64_t tile = 0; tile < heights.count; ++tile) {
-    const int64_t rows = heights[tile];
-    pack_tile_of<T>(rows, k, alpha, a, row, col, packed);
-    a += rows * row;
-    packed += rows * k;
+  for (int64_t tile = 0, tiles; tile < heights.count; tile += tiles) {
+    const int64_t rows = heights[tile], same = (tile < heights.higher ? heights.higher : heights.count) - tile;
+    tiles = same < 8 ? same : 8;
+    pack_tiles_of<T>(rows, tiles, k, alpha, a, row, col, packed);
+    a += tiles * rows * row;
+    packed += tiles * rows * k;
   }
 }
 
 // One panel of B whose columns are contiguous in memory or (transposed) its rows; `columns` <= width, the rest zeros.
 template <class T> void pack_panel(int64_t k, int columns, int width, const T* b, int64_t row, int64_t col, T* packed) {
   constexpr int L = Vec<T>::size, G = kGroup<L>;
-  int done = 0;  // columns
-  for (; done + L <= columns; done += L) {
-    const T* from = b + done * col;
-    T* to = packed + done;
-    int64_t p = 0;
-    if (col == 1) {
-      for (; p < k; ++p) Vec<T>::load(from + p * row).store(to + p * width);
-    } else if (row == 1) {
-      for (; p + G <= k; p += G) {
+  const int whole = columns / L * L;
+  int64_t p = 0;
+  if (col == 1) {
+    for (; p < k; ++p) {
+      for (int j = 0; j < whole; j += L) Vec<T>::load(b + p * row + j).store(packed + p * width + j);
+    }
+  } else if (row == 1) {
+    for (int j = 0; j < whole; j += L) {  // few rows of memory at once: each is a stream to the prefetcher
+      for (p = 0; p + G <= k; p += G) {
         typename Vec<T>::Raw column[G];
-        load_columns<T, L>(from + p, col, column);
+        load_columns<T, L>(b + p + j * col, col, column);
         FOVEA_EACH_LANE
-        for (int q = 0; q < G; ++q) Vec<T>(column[q]).store(to + (p + q) * width);
+        for (int q = 0; q < G; ++q) Vec<T>(column[q]).store(packed + (p + q) * width + j);
       }
     }
-    for (; p < k; ++p) {
-      for (int j = 0; j < L; ++j) to[p * width + j] = from[p * row + j * col];
-    }
   }
-  if (done == width) return;
-  for (int64_t p = 0; p < k; ++p) {
-    for (int j = done; j < width; ++j) packed[p * width + j] = j < columns ? b[p * row + j * col] : T(0);
+  for (; p < k; ++p) {
+    for (int j = 0; j < whole; ++j) packed[p * width + j] = b[p * row + j * col];
+  }
+  if (whole == width) return;
+  for (p = 0; p < k; ++p) {
+    for (int j = whole; j < width; ++j) packed[p * width + j] = j < columns ? b[p * row + j * col] : T(0);
   }
 }
 

@@ -31,7 +31,7 @@ template <class T, int P> FOVEA_INLINE void add_rows(int64_t n, const T* a, cons
 template <class T>
 void multiply_row(int64_t n, int64_t k, const T* a, const T* b, int64_t row, int64_t col, T beta, T* c) {
   if (col == 1) {
-    constexpr int P = 4;
+    constexpr int P = 8;
     for (int64_t j = 0; j < n; ++j) c[j] = beta == T(0) ? T(0) : beta * c[j];
     int64_t p = 0;
     for (; p + P <= k; p += P) add_rows<T, P>(n, a + p, b + p * row, row, c);
