@@ -24,8 +24,8 @@ FOVEA_INLINE void multiply_tile_of(int64_t rows, const Tile<T>& tile) {
 constexpr int64_t kTilesWorthCopy = 4;
 
 template <class T>
-void multiply_block(int64_t m, int64_t n, int64_t k, typename GemmTable<T>::Operand a,
-                    typename GemmTable<T>::Operand b, T beta, T* c, int64_t ldc) {
+void multiply_block(int64_t m, int64_t n, int64_t k, typename GemmTable<T>::Operand a, typename GemmTable<T>::Operand b,
+                    T beta, T* c, int64_t ldc) {
   constexpr int L = Vec<T>::size, NR = kTileVectors * L;
   alignas(64) T copy[kPanelDepth * NR];
   const TileHeights heights(m);
@@ -53,6 +53,21 @@ void multiply_block(int64_t m, int64_t n, int64_t k, typename GemmTable<T>::Oper
   }
 }
 
+constexpr int kPeakChains = 12;  // enough to hide the latency of an fma, few enough for 16 registers
+
+template <class T> T multiply_in_registers(int64_t steps, T factor, T term) {
+  Vec<T> chain[kPeakChains];
+  FOVEA_EACH_LANE
+  for (int i = 0; i < kPeakChains; ++i) chain[i] = Vec<T>(T(i));
+  for (int64_t step = 0; step < steps; ++step) {
+    FOVEA_EACH_LANE
+    for (int i = 0; i < kPeakChains; ++i) chain[i] = fma(chain[i], Vec<T>(factor), Vec<T>(term));
+  }
+  T sum = T(0);
+  for (int i = 0; i < kPeakChains; ++i) sum += chain[i][0];
+  return sum;
+}
+
 template <class T>
 constexpr GemmTable<T> table{.mr = kTileRows,
                              .nr = kTileVectors* Vec<T>::size,
@@ -61,7 +76,9 @@ constexpr GemmTable<T> table{.mr = kTileRows,
                              .pack_a = pack_a<T>,
                              .pack_b = pack_b<T>,
                              .block = multiply_block<T>,
-                             .row = multiply_row<T>};
+                             .row = multiply_row<T>,
+                             .peak = multiply_in_registers<T>,
+                             .peak_flops = 2 * kPeakChains* Vec<T>::size};
 
 }  // namespace
 

@@ -28,6 +28,10 @@ template <class T> struct GemmTable {
 
   // One row, c[n] = a[k] B + beta c, with B read once and in the order of memory; a and c are contiguous.
   void (*row)(int64_t n, int64_t k, const T* a, const T* b, int64_t b_row, int64_t b_col, T beta, T* c);
+
+  // Multiplies and adds in registers alone, peak_flops operations a step: the most that any kernel can reach.
+  T (*peak)(int64_t steps, T factor, T term);
+  int64_t peak_flops;
 };
 
 struct GemmKernels {
