@@ -102,7 +102,7 @@ int main(int count, char** arguments) {
     if (Shape shape; parse(line, shape)) shapes.push_back(shape);
   };
   int rounds = 7;
-  for (int i = 1; i < count; ++i) {
+  for (int i = 1; i < count; i += 2) {
     const std::string flag = arguments[i], value = i + 1 < count ? arguments[i + 1] : "";
     if (flag == "--threads") {
       set_threads(std::atoi(value.c_str()));
@@ -117,7 +117,6 @@ int main(int count, char** arguments) {
       std::fprintf(stderr, "bench_gemm: unknown flag %s; see the head of tests/bench/bench_gemm.cpp\n", flag.c_str());
       return 2;
     }
-    ++i;
   }
   if (shapes.empty()) {
     for (const char* line : {"square f N N 256 256 256", "square f N N 1024 1024 1024", "forward f N N 768 512 128",
