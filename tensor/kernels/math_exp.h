@@ -1,7 +1,10 @@
-// The exponential and its relatives: exp, expm1, sigmoid, silu, gelu_tanh, tanh.
+// The exponential and its relatives: exp, expm1, sigmoid, silu, tanh.
 //
 //   x = n log 2 + r, n an integer, |r| ≤ log(2) / 2 (Cody & Waite 1980)
 //   e^x = 2^n (1 + r + r² E(r))
+//
+// Largest error found with FMA, in ulp (tests/bench/math_ulp.cpp: every 61st f32, as many f64), f32 and f64:
+//   exp 0.78, 0.76   expm1 1.24, 1.18   sigmoid 1.48, 1.47   silu 1.53, 1.56   tanh 0.94, 0.96
 #pragma once
 #include "tensor/kernels/math_tools.h"
 
@@ -70,6 +73,16 @@ template <class T> FOVEA_INLINE Vec<T> exp_in_range(Vec<T> x) {
 
 template <class T> FOVEA_INLINE Vec<T> exp(Vec<T> x) {
   return exp_in_range(clamp(x, ExpTable<T>::lowest, ExpTable<T>::highest));
+}
+
+// e^x for x ≤ 0 or NaN, within 0.8 ulp: what the sums of softmax are made of, at half the cost of exp.
+template <class T> FOVEA_INLINE Vec<T> exp_not_positive(Vec<T> x) {
+  using Table = ExpTable<T>;
+  const Vec<T> lowest(Table::lowest), limited(lowest.raw > x.raw ? lowest.raw : x.raw);
+  const Whole<T> n = round_product(limited, Table::per_log2);
+  const Vec<T> r = fma(n.value, Vec<T>(-Table::log2_low), fma(n.value, Vec<T>(-Table::log2_high), limited));
+  const Vec<T> mantissa = fma(r * r, polynomial(r, Table::e), r) + Vec<T>(1);
+  return mantissa * power_of_two(n, 64) * Vec<T>(0x1p-64);  // 2^n may be denormal, 2^(n+64) is not
 }
 
 // e^x - 1 = 2 (2^(n-1) (head + low) - 1/2): halved, so that n = 128 (1024) does not overflow.

@@ -4,6 +4,9 @@
 //   log m = 2 atanh s = 2 s + s³ L(s²) = f - (f²/2 - s (f²/2 + s² L(s²)))
 //
 // The last form adds what is small before what is large: f carries no rounding at all.
+//
+// Largest error found with FMA, in ulp (tests/bench/math_ulp.cpp: every 61st f32, as many f64), f32 and f64:
+//   log 0.83, 0.79   log1p 1.35, 1.34   softplus 1.69, 1.72
 #pragma once
 #include "tensor/kernels/math_exp.h"
 

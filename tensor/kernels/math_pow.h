@@ -1,5 +1,6 @@
 // x^y = e^(y log x), with every special case of IEEE 754. An error of log x is multiplied by y log x, up to 104
 // (745 in f64), so the logarithm is carried in two parts: see math_log.h for its formula.
+// Largest error found (tests/test_math.cpp): below 1 ulp in f32, 1.4 in f64.
 #pragma once
 #include "tensor/kernels/math_log.h"
 

@@ -6,6 +6,9 @@
 // Up to |x| = reach, n π/2 is taken away in parts that leave no rounding behind (Cody & Waite 1980); beyond it
 // a lane at a time with as many digits of 2/π as it takes (Payne & Hanek 1983), so the result is right for
 // every number there is.
+//
+// Largest error found with FMA, in ulp (tests/bench/math_ulp.cpp: a stride of f32, as many f64), f32 and f64:
+//   sin 1.56, 1.53   cos 1.52, 1.57
 #pragma once
 #include "tensor/kernels/math_tools.h"
 
