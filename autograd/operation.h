@@ -57,7 +57,7 @@ concept ListOperation = std::is_aggregate_v<Op> && requires(Op op, const Tensor&
   { op.backward(dy) } -> std::same_as<std::vector<Tensor>>;
 };
 
-// The names of all operations that anything in the program records: what the table of test cases must cover.
+// The names of all operations in namespace fovea that the program can record: what the table of test cases must cover.
 const std::vector<std::string>& operation_names();
 
 namespace detail {
