@@ -125,7 +125,7 @@ $(BUILD)/bin/tests: $(TESTS) $(WIDE) $(HELPERS) $(LIBRARY)
 	$(Q)$(CXX) $(filter %.o,$^) -Wl,--whole-archive $(LIBRARY) -Wl,--no-whole-archive $(LDFLAGS) -o $@
 
 # One file of tests by itself: make build/bin/test_shape
-$(BUILD)/bin/test_%: $(BUILD)/obj/tests/test_%.o $(BUILD)/obj/tests/main.o $(BUILD)/obj/tests/wide_isa.o $(WIDE) $(HELPERS) $(LIBRARY)
+$(BUILD)/bin/test_%: $(BUILD)/obj/tests/test_%.o $(filter-out $(BUILD)/obj/tests/test_%,$(TESTS)) $(WIDE) $(HELPERS) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call say,link,$@)
 	$(Q)$(CXX) $(filter %.o,$^) -Wl,--whole-archive $(LIBRARY) -Wl,--no-whole-archive $(LDFLAGS) -o $@
