@@ -16,13 +16,21 @@ enum class Isa {
   wide,      // only in the tests: the source for 64-byte vectors on the registers of AVX2
 };
 
-struct GemmKernels;  // tensor/kernels/gemm.h
+struct GemmKernels;       // tensor/kernels/gemm.h
+struct MapKernels;        // tensor/kernels/map.h
+struct ReduceKernels;     // tensor/kernels/reduce.h
+struct RowKernels;        // tensor/kernels/rows.h
+struct OptimizerKernels;  // tensor/kernels/optimizer.h
 
 // The kernels of one level.
 struct Kernels {
   int vector_bytes;  // width of a register
   bool fused;        // whether fma rounds once
   const GemmKernels* gemm;
+  const MapKernels* map;
+  const ReduceKernels* reduce;
+  const RowKernels* rows;
+  const OptimizerKernels* optimizer;
 };
 
 const Kernels& kernels();  // of the active level

@@ -5,12 +5,20 @@
 namespace fovea::FOVEA_LEVEL {
 
 extern const GemmKernels gemm_kernels;
+extern const MapKernels map_kernels;
+extern const ReduceKernels reduce_kernels;
+extern const RowKernels row_kernels;
+extern const OptimizerKernels optimizer_kernels;
 
 extern const Kernels all_kernels;
 const Kernels all_kernels{
     .vector_bytes = kVectorBytes,
     .fused = kFused,
     .gemm = &gemm_kernels,
+    .map = &map_kernels,
+    .reduce = &reduce_kernels,
+    .rows = &row_kernels,
+    .optimizer = &optimizer_kernels,
 };
 
 }  // namespace fovea::FOVEA_LEVEL
