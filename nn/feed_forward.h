@@ -11,6 +11,7 @@ struct FeedForwardConfig {
   int64_t hidden = 0;  // 0: 4 · dim
   Activation activation = Activation::gelu;
   bool bias = true;
+  int64_t width() const { return hidden ? hidden : 4 * dim; }
 };
 
 struct FeedForward : Module {
@@ -18,8 +19,8 @@ struct FeedForward : Module {
   Activation activation;
 
   FeedForward(const FeedForwardConfig& c, Rng& rng)
-      : expand({.in = c.dim, .out = c.hidden ? c.hidden : 4 * c.dim, .bias = c.bias}, rng),
-        contract({.in = c.hidden ? c.hidden : 4 * c.dim, .out = c.dim, .bias = c.bias}, rng),
+      : expand({.in = c.dim, .out = c.width(), .bias = c.bias}, rng),
+        contract({.in = c.width(), .out = c.dim, .bias = c.bias}, rng),
         activation(c.activation) {}
 
   Variable operator()(const Variable& x) const {  // [B, T, C]

@@ -11,7 +11,10 @@
 #include "nn/losses.h"
 #include "nn/transformer.h"
 #include "optim/adam.h"
+#include "optim/clip.h"
+#include "tensor/dispatch.h"
 #include "tensor/indexing.h"
+#include "tensor/parallel.h"
 #include "tensor/reduce.h"
 
 using namespace fovea;
@@ -186,6 +189,61 @@ TEST_CASE("the Transformer learns to reverse a sequence") {
   const auto [source, reversed] = batch(50);
   const Tensor right = equal(model.greedy_decode(source, 8, 100, 4), reversed).to(DType::f32);
   CHECK(mean(right).item() > 0.95);
+}
+
+TEST_CASE("training gives the same bits with any number of threads, and at every level that fuses multiply and add") {
+  const auto train = [] {
+    Rng rng(1);
+    nn::GPT model({.vocab = 50, .layers = 2, .heads = 4, .dim = 64, .context = 32, .dropout = 0.1}, rng);
+    optim::AdamW optimizer(optim::decay_groups(model.parameters(), 0.1));
+    for (int step = 0; step < 3; ++step) {
+      model.zero_grad();
+      Tape tape;
+      tape.backward(nn::cross_entropy(model(some_words(8, 32, 50)), some_words(8, 32, 50, 6)));
+      optim::clip_grad_norm(model.parameters(), 1);
+      optimizer.step(1e-2);
+    }
+    return model;
+  };
+  const Isa isa_before = active_isa();
+  const int threads_before = threads();
+  set_threads(1);
+  nn::GPT reference = train();
+  const auto expected = reference.state();
+  for (const Isa isa : available_isas()) {
+    set_isa(isa);
+    if (isa != isa_before && !kernels().fused) continue;
+    for (const int count : {1, 2, 5}) {
+      CAPTURE(isa_name(isa));
+      CAPTURE(count);
+      set_threads(count);
+      nn::GPT model = train();
+      int64_t different = 0;
+      for (const auto& [name, tensor] : model.state()) different += !identical(tensor, expected.at(name));
+      CHECK(different == 0);
+    }
+  }
+  set_isa(isa_before);
+  set_threads(threads_before);
+}
+
+TEST_CASE("a thousand steps need no more memory than ten") {
+  nn::GPT model = small_gpt();
+  optim::AdamW optimizer(model.parameters());
+  const Tensor tokens = some_words(2, 12, 13);
+  const auto train = [&](int steps) {
+    for (int step = 0; step < steps; ++step) {
+      model.zero_grad();
+      Tape tape;
+      tape.backward(nn::cross_entropy(model(tokens), tokens));
+      optimizer.step(1e-3);
+    }
+    return memory_stats();
+  };
+  const MemoryStats early = train(10), late = train(1000);
+  CHECK(late.live_bytes == early.live_bytes);
+  CHECK(late.peak_bytes == early.peak_bytes);
+  CHECK(late.system_calls == early.system_calls);
 }
 
 TEST_CASE("configurations that cannot be are refused with the numbers that clash") {
