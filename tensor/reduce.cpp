@@ -233,9 +233,9 @@ Tensor stddev(const Tensor& x, const Axes& axes, bool keep_dims, int64_t correct
 
 Tensor logsumexp(const Tensor& x, const Axes& some_axes, bool keep_dims) {
   const Axes axes = normalize_axes("logsumexp", some_axes, x.rank());
-  Tensor centre = fold("logsumexp", Reduction::maximum, x, axes);
-  centre = where(is_finite(centre), centre, scalar(0, DType::f64));  // inf - inf would be NaN
-  return finish(log(fold("logsumexp", Reduction::exps, x, axes, centre)) + centre, x, axes, keep_dims);
+  const Tensor most = fold("logsumexp", Reduction::maximum, x, axes);
+  const Tensor sums = fold("logsumexp", Reduction::exps, x, axes, most);
+  return finish(where(is_finite(most), log(sums) + most, most), x, axes, keep_dims);  // inf - inf would be NaN
 }
 
 Tensor norm(const Tensor& x, double p, const Axes& some_axes, bool keep_dims) {

@@ -75,13 +75,15 @@ template <class T> FOVEA_INLINE Vec<T> exp(Vec<T> x) {
   return exp_in_range(clamp(x, ExpTable<T>::lowest, ExpTable<T>::highest));
 }
 
-// e^x for x ≤ 0 or NaN, within 0.8 ulp: what the sums of softmax are made of, at half the cost of exp.
+// e^x for x ≤ 0 or NaN, within 1.1 ulp: what the sums of softmax are made of, at half the cost of exp. Where the
+// result is 0 the mantissa is made 0, because a product that underflows would take a hundred cycles.
 template <class T> FOVEA_INLINE Vec<T> exp_not_positive(Vec<T> x) {
   using Table = ExpTable<T>;
   const Vec<T> lowest(Table::lowest), limited(lowest.raw > x.raw ? lowest.raw : x.raw);
   const Whole<T> n = round_product(limited, Table::per_log2);
   const Vec<T> r = fma(n.value, Vec<T>(-Table::log2_low), fma(n.value, Vec<T>(-Table::log2_high), limited));
-  const Vec<T> mantissa = fma(r * r, polynomial(r, Table::e), r) + Vec<T>(1);
+  const Vec<T> all = fma(r * r, polynomial(r, Table::e), r) + Vec<T>(1);
+  const Vec<T> mantissa = Vec<T>::from_bits(all.bits() & ~(x < lowest));
   return mantissa * power_of_two(n, 64) * Vec<T>(0x1p-64);  // 2^n may be denormal, 2^(n+64) is not
 }
 

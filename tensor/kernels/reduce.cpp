@@ -12,12 +12,12 @@ using Wide = Vec<double>;
 // --- what is folded ----------------------------------------------------------------------------------------------
 // identity   the fold of nothing
 // fold       the accumulator with one more element
-// combine    two accumulators as one
+// combine    two accumulators as one, or two vectors of them
 
 struct Sum {
   static constexpr double identity = 0;
   static FOVEA_INLINE Wide fold(Wide sum, Wide x, Wide) { return sum + x; }
-  static FOVEA_INLINE double combine(double a, double b) { return a + b; }
+  template <class V> static FOVEA_INLINE V combine(V a, V b) { return a + b; }
 };
 struct AbsSum : Sum {
   static FOVEA_INLINE Wide fold(Wide sum, Wide x, Wide) { return sum + abs(x); }
@@ -26,22 +26,22 @@ struct Squares : Sum {
   static FOVEA_INLINE Wide fold(Wide sum, Wide x, Wide centre) { return fma(x - centre, x - centre, sum); }
 };
 struct Exps : Sum {
-  static FOVEA_INLINE Wide fold(Wide sum, Wide x, Wide centre) { return sum + exp(x - centre); }
+  static FOVEA_INLINE Wide fold(Wide sum, Wide x, Wide centre) { return sum + exp_not_positive(x - centre); }
 };
 struct Product {
   static constexpr double identity = 1;
   static FOVEA_INLINE Wide fold(Wide product, Wide x, Wide) { return product * x; }
-  static FOVEA_INLINE double combine(double a, double b) { return a * b; }
+  template <class V> static FOVEA_INLINE V combine(V a, V b) { return a * b; }
 };
 struct Minimum {
   static constexpr double identity = __builtin_inf();
   static FOVEA_INLINE Wide fold(Wide least, Wide x, Wide) { return minimum(x, least); }
-  static FOVEA_INLINE double combine(double a, double b) { return a != a || a < b ? a : b; }
+  template <class V> static FOVEA_INLINE V combine(V a, V b) { return ((a != a) | (a < b)) ? a : b; }
 };
 struct Maximum {
   static constexpr double identity = -__builtin_inf();
   static FOVEA_INLINE Wide fold(Wide most, Wide x, Wide) { return maximum(x, most); }
-  static FOVEA_INLINE double combine(double a, double b) { return a != a || a > b ? a : b; }
+  template <class V> static FOVEA_INLINE V combine(V a, V b) { return ((a != a) | (a > b)) ? a : b; }
 };
 
 // --- elements as f64 ---------------------------------------------------------------------------------------------
@@ -74,7 +74,7 @@ void rows(int64_t count, int64_t n, const T* x, int64_t row_stride, const double
       const Wide before = folded.part[part];
       folded.part[part] = lanes.pick(Op::fold(before, widen(lanes, row + i), c), before);
     });
-    out[r] = folded.reduce([](double a, double b) FOVEA_INLINE_LAMBDA { return Op::combine(a, b); });
+    out[r] = folded.reduce([](auto a, auto b) FOVEA_INLINE_LAMBDA { return Op::combine(a, b); });
   }
 }
 

@@ -31,7 +31,7 @@ template <int N, class T, class Step> FOVEA_INLINE Totals<N> row_sums(int64_t n,
     for (int k = 0; k < N; ++k) {
       Lanes16<T> lanes(T(0));
       for (int part = 0; part < parts; ++part) lanes.part[part] = sums[part][k];
-      totals.of[k] += double(lanes.reduce([](T a, T b) FOVEA_INLINE_LAMBDA { return a + b; }));
+      totals.of[k] += double(lanes.reduce([](auto a, auto b) FOVEA_INLINE_LAMBDA { return a + b; }));
     }
   }
   return totals;
@@ -47,14 +47,14 @@ template <class T, class Value> FOVEA_INLINE T row_max(int64_t n, Value value) {
   along_row<T>(n, [&](int64_t i, int part, auto lanes) FOVEA_INLINE_LAMBDA {
     most.part[part] = larger(lanes.pick(value(i, lanes), lowest), most.part[part]);
   });
-  return most.reduce([](T a, T b) FOVEA_INLINE_LAMBDA { return a > b ? a : b; });
+  return most.reduce([](auto a, auto b) FOVEA_INLINE_LAMBDA { return a > b ? a : b; });
 }
 
-// Σ exp(value(i, lanes) - most); each term is passed to keep(i, lanes, term) too.
+// Σ exp_not_positive(value(i, lanes) - most); each term is passed to keep(i, lanes, term) too.
 template <class T, class Value, class Keep> FOVEA_INLINE double row_sum_exp(int64_t n, T most, Value value, Keep keep) {
   return row_sums<1, T>(n,
                         [&](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA {
-                          const Vec<T> term = exp(value(i, lanes) - Vec<T>(most));
+                          const Vec<T> term = exp_not_positive(value(i, lanes) - Vec<T>(most));
                           keep(i, lanes, term);
                           sums[0] = sums[0] + lanes.pick(term, Vec<T>(T(0)));
                         })
@@ -107,28 +107,18 @@ template <class T> void log_softmax(int64_t rows, int64_t n, const T* x, T* y) {
   }
 }
 
-// The vector whose lanes are all ones where the mask is true.
-template <class T> FOVEA_INLINE typename Vec<T>::Bits mask_bits(AllLanes, const bool* mask) {
-  typedef signed char Bytes __attribute__((vector_size(Vec<T>::size)));
-  Bytes bytes;
-  std::memcpy(&bytes, mask, sizeof bytes);
-  return __builtin_convertvector(bytes, typename Vec<T>::Bits) != 0;
-}
-template <class T> FOVEA_INLINE typename Vec<T>::Bits mask_bits(FirstLanes lanes, const bool* mask) {
-  bool buffer[Vec<T>::size] = {};
-  for (int i = 0; i < lanes.count; ++i) buffer[i] = mask[i];
-  return mask_bits<T>(AllLanes{}, buffer);
-}
-
 template <class T> void softmax_masked(int64_t n, int64_t visible, double scale, const T* x, const bool* mask, T* y) {
-  const Vec<T> factor{T(scale)}, hidden(T(-__builtin_inf()));
-  const auto scaled = [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA { return lanes.load(x + i) * factor; };
+  const T factor = T(scale), hidden = T(-__builtin_inf());
   if (mask) {
-    const auto kept = [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA {
-      return select(mask_bits<T>(lanes, mask + i), scaled(i, lanes), hidden);
-    };
-    softmax_row<true>(visible, kept, y);
+    const auto* keep = reinterpret_cast<const unsigned char*>(mask);  // bytes, which g++ 12 can make vectors of
+    for (int64_t i = 0; i < visible; ++i) {
+      const T scaled = x[i] * factor;
+      y[i] = keep[i] ? scaled : hidden;
+    }
+    softmax_row<true>(
+        visible, [y](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA { return lanes.load(y + i); }, y);
   } else {
+    const auto scaled = [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA { return lanes.load(x + i) * Vec<T>(factor); };
     softmax_row<true>(visible, scaled, y);
   }
   for (int64_t i = visible; i < n; ++i) y[i] = 0;
@@ -155,7 +145,7 @@ template <class T> void log_softmax_backward(int64_t rows, int64_t n, const T* d
                          }).of[0];
     const Vec<T> sum{T(total)};
     each_vector<T>(n, [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA {
-      lanes.store(lanes.load(dy + i) - exp(lanes.load(y + i)) * sum, dx + i);
+      lanes.store(lanes.load(dy + i) - exp_not_positive(lanes.load(y + i)) * sum, dx + i);
     });
   }
 }
@@ -287,7 +277,7 @@ void cross_entropy_backward(int64_t rows, int64_t n, const T* dlosses, const T* 
     const Split<T> shift(logsumexps[r]);
     const Vec<T> share(T(g * (a + b * settings.weights_total))), spread(T(-g * b));
     each_vector<T>(n, [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA {
-      const Vec<T> p = exp(shift.subtract_from(lanes.load(x + i)));
+      const Vec<T> p = exp_not_positive(shift.subtract_from(lanes.load(x + i)));
       const Vec<T> w = weights ? lanes.load(weights + i) : Vec<T>(T(1));
       lanes.store(fma(p, share, w * spread), dx + i);
     });

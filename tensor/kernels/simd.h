@@ -70,13 +70,19 @@ template <class T> struct Vec {
   }
   FOVEA_INLINE void store(T* to) const { std::memcpy(to, &raw, kVectorBytes); }
 
-  // The first `count` lanes; the others read as 0 and are not written.
+  // The first `count` lanes; the others read as 0 and are not written. (g++ makes masked moves of these loops.)
   static FOVEA_INLINE Vec load_first(const T* from, int count) {
-    Vec v{Raw{}};
-    std::memcpy(&v.raw, from, size_t(count) * sizeof(T));
-    return v;
+    T lanes[size];
+    for (int i = 0; i < size; ++i) lanes[i] = Int(i) < Int(count) ? from[i] : T(0);
+    return load(lanes);
   }
-  FOVEA_INLINE void store_first(T* to, int count) const { std::memcpy(to, &raw, size_t(count) * sizeof(T)); }
+  FOVEA_INLINE void store_first(T* to, int count) const {
+    T lanes[size];
+    store(lanes);
+    for (int i = 0; i < size; ++i) {
+      if (Int(i) < Int(count)) to[i] = lanes[i];
+    }
+  }
 
   FOVEA_INLINE Bits bits() const { return (Bits)raw; }
   static FOVEA_INLINE Vec from_bits(Bits b) { return Vec((Raw)b); }
@@ -138,6 +144,19 @@ template <class T> struct Vec {
   static FOVEA_INLINE Bits sign_bit() { return Bits{} + (Int(1) << (8 * sizeof(T) - 1)); }
 };
 
+// The lanes of a vector as one number, by a tree: lane i with lane i + half, then the lower half in the same way.
+// combine takes vectors of any length and single numbers.
+template <class T, int lanes, class Raw, class Combine> FOVEA_INLINE T combine_lanes(Raw v, Combine combine) {
+  if constexpr (lanes == 2) {
+    return combine(v[0], v[1]);
+  } else {
+    typedef T Half __attribute__((vector_size(lanes / 2 * sizeof(T))));
+    Half halves[2];
+    std::memcpy(halves, &v, sizeof v);
+    return combine_lanes<T, lanes / 2>(combine(halves[0], halves[1]), combine);
+  }
+}
+
 // Sixteen accumulators whatever the register width: the sum over a row then has the same bits on every machine.
 // Term i goes to lane i mod 16; the lanes are added as a fixed tree (i with i + 8, then + 4, + 2, + 1).
 template <class T> struct Lanes16 {
@@ -148,12 +167,14 @@ template <class T> struct Lanes16 {
     for (auto& p : part) p = Vec<T>(value);
   }
   template <class Combine> FOVEA_INLINE T reduce(Combine combine) const {
-    T lane[16];
-    for (int i = 0; i < parts; ++i) part[i].store(lane + i * Vec<T>::size);
-    for (int half = 8; half >= 1; half /= 2) {
-      for (int i = 0; i < half; ++i) lane[i] = combine(lane[i], lane[i + half]);
+    typename Vec<T>::Raw sums[parts];
+    for (int i = 0; i < parts; ++i) sums[i] = part[i].raw;
+    FOVEA_EACH_LANE
+    for (int half = parts / 2; half >= 1; half /= 2) {
+      FOVEA_EACH_LANE
+      for (int i = 0; i < half; ++i) sums[i] = combine(sums[i], sums[i + half]);
     }
-    return lane[0];
+    return combine_lanes<T, Vec<T>::size>(sums[0], combine);
   }
 };
 
