@@ -65,7 +65,7 @@ int64_t grain_for(int64_t each) { return std::max<int64_t>(kGrain / std::max<int
 
 }  // namespace
 
-// --- joining and cutting ---------------------------------------------------------------------------------------------
+// --- joining and cutting -----------------------------------------------------------------------------------
 
 Tensor cat(const std::vector<Tensor>& parts, int axis) {
   if (parts.empty()) fail(ErrorKind::value, "cat: no tensors");
@@ -167,7 +167,7 @@ Tensor roll(const Tensor& x, int64_t shift, int axis) {
   return cat({narrow(x, place, front, size - front), narrow(x, place, 0, front)}, place);
 }
 
-// --- one index per element -------------------------------------------------------------------------------------------
+// --- one index per element ---------------------------------------------------------------------------------
 
 Tensor gather(const Tensor& x, int axis, const Tensor& index) {
   const int place = normalize_axis("gather", axis, x.rank());
@@ -226,8 +226,7 @@ Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor&
   return y;
 }
 
-// --- one index per slice
-// -----------------------------------------------------------------------------------------------
+// --- one index per slice -----------------------------------------------------------------------------------
 
 namespace {
 
@@ -312,8 +311,7 @@ Tensor index_add(const Tensor& x, int axis, const Tensor& index, const Tensor& s
   return y;
 }
 
-// --- places and triangles
-// ----------------------------------------------------------------------------------------------
+// --- places and triangles ----------------------------------------------------------------------------------
 
 Tensor one_hot(const Tensor& index, int64_t classes, DType dtype) {
   check_dtype("one_hot", index);

@@ -10,7 +10,7 @@
 
 namespace fovea {
 
-// --- joining and cutting -------------------------------------------------------------------------------------------
+// --- joining and cutting -----------------------------------------------------------------------------------
 Tensor cat(const std::vector<Tensor>& parts, int axis = 0);    // along an axis that exists; the other sizes agree
 Tensor stack(const std::vector<Tensor>& parts, int axis = 0);  // along a new axis; all shapes agree
 std::vector<Tensor> split(const Tensor& x, int64_t size, int axis = 0);  // views; the last may be smaller
@@ -20,7 +20,7 @@ Tensor repeat(const Tensor& x, const Shape& times);     // the whole of x, so of
 Tensor flip(const Tensor& x, const Axes& axes);         // a copy that runs backwards
 Tensor roll(const Tensor& x, int64_t shift, int axis);  // element i moves to (i + shift) mod size
 
-// --- by index --------------------------------------------------------------------------------------------------------
+// --- by index ----------------------------------------------------------------------------------------------
 // One index per element of the result: y[i][j][k] = x[i][index[i][j][k]][k] for axis 1. index has x's number of axes,
 // and no more elements than x along the others. y has index's shape.
 Tensor gather(const Tensor& x, int axis, const Tensor& index);
@@ -40,7 +40,7 @@ Tensor take_rows(const Tensor& table, const Tensor& index);
 Tensor one_hot(const Tensor& index, int64_t classes, DType dtype = DType::f32);
 Tensor nonzero(const Tensor& x);  // the places of the elements that are not 0, row-major: i64 [n, rank]
 
-// --- triangles of the last two axes ----------------------------------------------------------------------------------
+// --- triangles of the last two axes ------------------------------------------------------------------------
 Tensor tril(const Tensor& x, int64_t diagonal = 0);  // 0 where column > row + diagonal
 Tensor triu(const Tensor& x, int64_t diagonal = 0);  // 0 where column < row + diagonal
 

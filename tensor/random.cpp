@@ -10,7 +10,7 @@
 namespace fovea {
 namespace {
 
-// --- the cipher ----------------------------------------------------------------------------------------------------
+// --- the cipher --------------------------------------------------------------------------------------------
 
 // Four counters side by side, so that the compiler encrypts them in one vector register per word.
 struct FourCounters {
@@ -52,7 +52,7 @@ void random_words(const Rng& rng, uint64_t first, int64_t blocks, uint32_t* out)
   }
 }
 
-// --- filling tensors -------------------------------------------------------------------------------------------------
+// --- filling tensors ---------------------------------------------------------------------------------------
 
 // Reserves what n values of `words` random words each need, and calls fn(first, last, words of value `first`) for
 // pieces of [0, n), on all threads.
@@ -126,7 +126,7 @@ std::array<uint32_t, 4> philox4x32(const std::array<uint32_t, 4>& counter, const
   return {c.word[0][0], c.word[1][0], c.word[2][0], c.word[3][0]};
 }
 
-// --- generators ------------------------------------------------------------------------------------------------------
+// --- generators --------------------------------------------------------------------------------------------
 
 Rng Rng::stream(std::string_view name) const {
   uint64_t hash = 0xcbf29ce484222325u ^ stream_;  // FNV-1a over the name, begun from the parent …
@@ -166,8 +166,7 @@ RngScope::RngScope(RngLog* record, const RngLog* replay) : record_(record), repl
 }
 RngScope::~RngScope() { innermost_scope = outer_; }
 
-// --- distributions
-// -----------------------------------------------------------------------------------------------------
+// --- distributions -----------------------------------------------------------------------------------------
 
 Tensor rand(const Shape& shape, Rng& rng, DType dtype) {
   return with_floating(dtype, "rand", [&]<class T>(T) {
@@ -269,8 +268,7 @@ Tensor dropout_mask(const Shape& shape, double p, Rng& rng, DType dtype) {
   });
 }
 
-// --- choosing by weight
-// ------------------------------------------------------------------------------------------------
+// --- choosing by weight ------------------------------------------------------------------------------------
 
 namespace {
 

@@ -44,7 +44,7 @@ class Rng {
   uint64_t position_;  // lower half
 };
 
-// --- tensors of random numbers -----------------------------------------------------------------------------------
+// --- tensors of random numbers -----------------------------------------------------------------------------
 Tensor rand(const Shape& shape, Rng& rng, DType dtype = DType::f32);                              // [0, 1)
 Tensor uniform(const Shape& shape, double low, double high, Rng& rng, DType dtype = DType::f32);  // [low, high)
 Tensor randn(const Shape& shape, Rng& rng, DType dtype = DType::f32);                             // mean 0, deviation 1
@@ -62,7 +62,7 @@ Tensor dropout_mask(const Shape& shape, double p, Rng& rng, DType dtype = DType:
 Tensor multinomial(const Tensor& weights, Rng& rng);
 Tensor multinomial(const Tensor& weights, int64_t samples, Rng& rng, bool replacement = true);
 
-// --- drawing the same numbers twice --------------------------------------------------------------------------------
+// --- drawing the same numbers twice ------------------------------------------------------------------------
 // Activation checkpointing runs a forward a second time and must meet the same dropout masks, without moving any
 // generator:  RngLog log;  { RecordRng record(log); forward(); }  …  { ReplayRng replay(log); forward(); }
 // Both scopes hold for the calling thread and nest.
