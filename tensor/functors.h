@@ -166,11 +166,11 @@ struct Gelu {  // x Φ(x), Φ the normal distribution function (Hendrycks & Gimp
   template <class V> V gradient(V dy, V x) const { return dy * gelu_derivative(x); }  // Φ(x) + x φ(x)
 };
 
-struct GeluTanh {  // x/2 (1 + tanh u), u = √(2/π) (x + 0.044715 x³); written x σ(2u), which keeps the tail
+struct GeluTanh {  // x/2 (1 + tanh u), u = √(2/π) (x + 0.044715 x³); equal to x σ(2u), which keeps the tail
   static constexpr const char* name = "gelu_tanh";
   static constexpr Saves saves = Saves::input;
   static constexpr double a = 1.5957691216057308, b = 0.044715;  // 2 √(2/π)
-  template <class V> V value(V x) const { return x * sigmoid(V(a) * x * (V(1) + V(b) * x * x)); }
+  template <class V> V value(V x) const { return gelu_tanh(x); }
   template <class V> V gradient(V dy, V x) const {
     const V s = sigmoid(V(a) * x * (V(1) + V(b) * x * x));
     return dy * s * (V(1) + x * (V(1) - s) * V(a) * (V(1) + V(3 * b) * x * x));

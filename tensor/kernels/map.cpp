@@ -13,38 +13,42 @@ constexpr int64_t kBlock = 512;  // elements in a buffer: 2 to 4 KiB, well insid
 // An operand as a contiguous run of at most kBlock elements at a time.
 template <class T> class Source {
  public:
-  FOVEA_INLINE Source(const T* from, int64_t stride, int64_t n) : from_(from), stride_(stride) {
-    if (stride != 0) return;
-    for (int64_t i = 0; i < (n < kBlock ? n : kBlock); ++i) buffer_[i] = *from;
-  }
-  FOVEA_INLINE const T* block(int64_t first, int64_t n) {
-    if (stride_ == 1) return from_ + first;
-    if (stride_ == 0) return buffer_;
-    for (int64_t i = 0; i < n; ++i) buffer_[i] = from_[(first + i) * stride_];
+  FOVEA_INLINE Source(const T* from, int64_t stride) : from_(from), stride_(stride) {}
+
+  // Elements first … first + count - 1; `padded`: followed by zeros up to a whole register.
+  FOVEA_INLINE const T* block(int64_t first, int64_t count, bool padded) {
+    if (stride_ == 1 && !padded) return from_ + first;
+    if (stride_ == 0 && filled_ >= count) return buffer_;
+    for (int64_t i = 0; i < count; ++i) buffer_[i] = from_[(first + i) * stride_];
+    for (int64_t i = count; i < Vec<T>::size; ++i) buffer_[i] = 0;
+    filled_ = count;
     return buffer_;
   }
 
  private:
   const T* from_;
   int64_t stride_;
+  int64_t filled_ = 0;
   T buffer_[kBlock];
 };
 
-// y[i] = op(source[i]…) for n elements, block by block; the last vector of a block holds only what is left.
+// y[i] = op(source[i]…) for n elements, block by block. What does not fill a register at the end comes as a block of
+// its own, padded, so that the loop over whole registers is the only one.
 template <class T, class Op, class... Sources>
 FOVEA_INLINE void each_block(int64_t n, T* y, int64_t y_stride, Op op, Sources... sources) {
   constexpr int lanes = Vec<T>::size;
   T buffer[kBlock];
-  for (int64_t first = 0; first < n; first += kBlock) {
-    const int64_t count = n - first < kBlock ? n - first : kBlock;
-    T* out = y_stride == 1 ? y + first : buffer;
+  for (int64_t first = 0, count; first < n; first += count) {
+    count = n - first < kBlock ? n - first : kBlock;
+    const bool rest = count < lanes;
+    if (!rest) count -= count % lanes;
+    const bool direct = y_stride == 1 && !rest;
+    T* out = direct ? y + first : buffer;
     const auto run = [&](auto... from) FOVEA_INLINE_LAMBDA {
-      int64_t i = 0;
-      for (; i + lanes <= count; i += lanes) op(Vec<T>::load(from + i)...).store(out + i);
-      if (i < count) op(Vec<T>::load_first(from + i, int(count - i))...).store_first(out + i, int(count - i));
+      for (int64_t i = 0; i < count; i += lanes) op(Vec<T>::load(from + i)...).store(out + i);
     };
-    run(sources.block(first, count)...);
-    if (y_stride == 1) continue;
+    run(sources.block(first, count, rest)...);
+    if (direct) continue;
     for (int64_t i = 0; i < count; ++i) y[(first + i) * y_stride] = buffer[i];
   }
 }
@@ -53,7 +57,7 @@ template <class F, class T>
 void unary(const void* functor, int64_t n, const T* x, int64_t x_stride, T* y, int64_t y_stride) {
   const F f = *static_cast<const F*>(functor);
   each_block(
-      n, y, y_stride, [f](Vec<T> v) FOVEA_INLINE_LAMBDA { return f.value(v); }, Source<T>(x, x_stride, n));
+      n, y, y_stride, [f](Vec<T> v) FOVEA_INLINE_LAMBDA { return f.value(v); }, Source<T>(x, x_stride));
 }
 
 template <class F, class T>
@@ -62,7 +66,7 @@ void gradient(const void* functor, int64_t n, const T* dy, int64_t dy_stride, co
   const F f = *static_cast<const F*>(functor);
   each_block(
       n, dx, dx_stride, [f](Vec<T> g, Vec<T> s) FOVEA_INLINE_LAMBDA { return f.gradient(g, s); },
-      Source<T>(dy, dy_stride, n), Source<T>(saved, saved_stride, n));
+      Source<T>(dy, dy_stride), Source<T>(saved, saved_stride));
 }
 
 template <class F, class T>
@@ -70,8 +74,8 @@ void binary(const void* functor, int64_t n, const T* a, int64_t a_stride, const 
             int64_t y_stride) {
   const F f = *static_cast<const F*>(functor);
   each_block(
-      n, y, y_stride, [f](Vec<T> u, Vec<T> v) FOVEA_INLINE_LAMBDA { return f.value(u, v); }, Source<T>(a, a_stride, n),
-      Source<T>(b, b_stride, n));
+      n, y, y_stride, [f](Vec<T> u, Vec<T> v) FOVEA_INLINE_LAMBDA { return f.value(u, v); }, Source<T>(a, a_stride),
+      Source<T>(b, b_stride));
 }
 
 template <class T>
