@@ -30,8 +30,7 @@ int cores_in_affinity() {
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
     if (!CPU_ISSET(cpu, &allowed)) continue;
     const std::string number = std::to_string(cpu);
-    const std::string siblings =
-        first_line("/sys/devices/system/cpu/cpu" + number + "/topology/thread_siblings_list");
+    const std::string siblings = first_line("/sys/devices/system/cpu/cpu" + number + "/topology/thread_siblings_list");
     cores.insert(siblings.empty() ? "cpu " + number : siblings);
   }
   return std::max(1, int(cores.size()));
@@ -40,9 +39,8 @@ int cores_in_affinity() {
 // CPUs' worth of time that one control group grants, read from its folder; infinite where it sets no limit.
 double quota_of(const std::string& folder) {
   std::string quota, period;
-  std::istringstream(first_line(folder + "/cpu.max")) >> quota >>
-      period;           // v2: "150000 100000" or "max 100000"
-  if (quota.empty()) {  // v1: two files, -1 for no limit
+  std::istringstream(first_line(folder + "/cpu.max")) >> quota >> period;  // v2: "150000 100000" or "max 100000"
+  if (quota.empty()) {                                                     // v1: two files, -1 for no limit
     quota = first_line(folder + "/cpu.cfs_quota_us");
     period = first_line(folder + "/cpu.cfs_period_us");
   }

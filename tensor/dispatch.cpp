@@ -84,14 +84,10 @@ std::string isa_name(Isa isa) {
   if (isa == Isa::baseline) return "neon";
 #endif
   switch (isa) {
-    case Isa::baseline:
-      return "baseline";
-    case Isa::avx2:
-      return "avx2";
-    case Isa::avx512:
-      return "avx512";
-    case Isa::wide:
-      return "wide";
+    case Isa::baseline: return "baseline";
+    case Isa::avx2: return "avx2";
+    case Isa::avx512: return "avx512";
+    case Isa::wide: return "wide";
   }
   return "unknown";
 }
@@ -107,8 +103,7 @@ std::vector<Isa> available_isas() {
 void set_isa(Isa isa) {
   const Kernels* table = levels()[int(isa)];
   if (!table) {
-    fail(ErrorKind::value, "set_isa: this machine cannot run '", isa_name(isa),
-         "'; available: ", names_of_available());
+    fail(ErrorKind::value, "set_isa: this machine cannot run '", isa_name(isa), "'; available: ", names_of_available());
   }
   active = table;
 }

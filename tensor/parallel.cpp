@@ -38,8 +38,7 @@ void relax() {
 }
 
 // Tests `done` over and over for the time of kSpinTime; returns whether it came true.
-template <class Done>
-bool spin_until(Done done) {
+template <class Done> bool spin_until(Done done) {
   if (done()) return true;
   const auto start = std::chrono::steady_clock::now();
   do {
@@ -87,8 +86,7 @@ class Pool {
 
  private:
   // The gate: a ticket that each job advances | how many helpers are inside | open or closed.
-  static constexpr uint32_t kOpen = 1, kOneInside = 2, kInside = 0xffe, kOneTicket = 0x1000,
-                            kTicket = 0xfffff000;
+  static constexpr uint32_t kOpen = 1, kOneInside = 2, kInside = 0xffe, kOneTicket = 0x1000, kTicket = 0xfffff000;
 
   // The pieces [next, end) that a thread begins with, alone in its cache line.
   struct alignas(64) Share {

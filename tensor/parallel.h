@@ -36,8 +36,7 @@ class PieceFn {
 void run_pieces(int64_t n, int64_t grain, PieceFn fn);
 
 // Calls fn(begin, end) for [0, grain), [grain, 2 grain), ... up to n, in any order, on any thread.
-template <class Fn>
-void parallel_for(int64_t n, int64_t grain, Fn&& fn) {
+template <class Fn> void parallel_for(int64_t n, int64_t grain, Fn&& fn) {
   if (n <= 0) return;
   if (grain < 1) grain = 1;
   if (n <= grain) {

@@ -28,7 +28,7 @@ report "no raw pointers above tensor/" "$(git grep -nE '[.>](template )?data<|#i
 report "errors go through fail()" "$(git grep -nE '\bthrow\b' -- 'tensor/*' 'autograd/*' 'nn/*' 'optim/*' |
   grep -vE 'tensor/error\.|//.*\bthrow|\bthrow;')"
 report "getenv only in tensor/environment.cpp" "$(git grep -nE '\bgetenv\b' -- 'tensor/*' 'autograd/*' 'nn/*' 'optim/*' | grep -v 'tensor/environment.cpp')"
-report "threads only behind tensor/parallel.h" "$(git grep -nE 'std::(thread|jthread|async)\b' -- 'tensor/*' 'autograd/*' 'nn/*' 'optim/*' | grep -v 'tensor/parallel\.')"
+report "threads only behind tensor/parallel.h" "$(git grep -nE 'std::(thread|jthread|async)\b' -- 'tensor/*' 'autograd/*' 'nn/*' 'optim/*' | grep -vE 'tensor/parallel\.|hardware_concurrency')"
 
 # A weak symbol of a kernel file could be taken by the linker for code that older machines run too.
 weak=$(for o in "$build"/kernels/*/*.o; do nm -C "$o" | grep -E ' [WVuwv] ' | sed "s|^|$o: |"; done)

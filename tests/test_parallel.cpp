@@ -46,8 +46,7 @@ TEST_CASE("parallel_for runs every piece once, with borders that do not depend o
     for (const int64_t n : {0, 1, 2, 3, 7, 64, 1000}) {
       for (const int64_t grain : {1, 2, 7, 64, 999, 1000, 5000}) {
         std::set<std::pair<int64_t, int64_t>> expected;
-        for (int64_t begin = 0; begin < n; begin += grain)
-          expected.insert({begin, std::min(n, begin + grain)});
+        for (int64_t begin = 0; begin < n; begin += grain) expected.insert({begin, std::min(n, begin + grain)});
         CHECK(pieces(n, grain) == expected);
       }
     }
