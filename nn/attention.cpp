@@ -19,15 +19,19 @@ void check_operands(const Variable& q, const Variable& k, const Variable& v) {
 
 // A mask or a bias must stretch to the scores; the other way round would change their shape.
 void check_fits(const char* what, const Tensor& x, const Shape& scores) {
-  if (x.defined() && broadcast_shapes(what, x.shape(), scores) != scores)
-    fail(ErrorKind::shape, what, " ", x.shape(), " does not broadcast to the scores ", scores,
+  if (!x.defined()) return;
+  const int missing = scores.rank() - x.rank();  // axes in front
+  bool fits = missing >= 0;
+  for (int i = 0; fits && i < x.rank(); ++i) fits = x.size(i) == 1 || x.size(i) == scores[i + missing];
+  if (!fits)
+    fail(ErrorKind::shape, "attention: the ", what, " ", x.shape(), " does not broadcast to the scores ", scores,
          ", [batch, heads, queries, keys]; a mask [batch, keys] is made with Mask::keep_keys");
 }
 
-int64_t head_width(const MultiHeadAttentionConfig& c) {
+const MultiHeadAttentionConfig& checked(const MultiHeadAttentionConfig& c) {
   if (c.dim < 1 || c.heads < 1 || c.dim % c.heads != 0)
     fail(ErrorKind::value, "MultiHeadAttention: dim ", c.dim, " is not a multiple of heads ", c.heads);
-  return c.dim / c.heads;
+  return c;
 }
 
 Variable merge_heads(const Variable& x) {             // [B, H, T, d]
@@ -43,18 +47,18 @@ Attention scaled_dot_product_attention(const Variable& q, const Variable& k, con
   Variable scores = matmul(q, transpose(k));  // [..., L, S]
   double scale = 1 / std::sqrt(double(q.size(-1)));
   if (bias.defined()) {
-    check_fits("attention: the bias", bias.value(), scores.shape());
+    check_fits("bias", bias.value(), scores.shape());
     scores = scores * scale + bias;
     scale = 1;
   }
-  check_fits("attention: the mask", mask.kept(), scores.shape());
+  check_fits("mask", mask.kept(), scores.shape());
   const Variable weights = masked_softmax(scores, scale, mask.kept(), mask.is_causal());  // [..., L, S]
   const Variable output = matmul(dropout ? (*dropout)(weights) : weights, v);             // [..., L, d_v]
   return {output, weights};
 }
 
 MultiHeadAttention::MultiHeadAttention(const MultiHeadAttentionConfig& c, Rng& rng)
-    : query({.in = c.dim, .out = head_width(c) * c.heads, .bias = c.bias}, rng),
+    : query({.in = checked(c).dim, .out = c.dim, .bias = c.bias}, rng),
       key({.in = c.key_dim ? c.key_dim : c.dim, .out = c.dim, .bias = c.bias}, rng),
       value({.in = c.value_dim ? c.value_dim : c.dim, .out = c.dim, .bias = c.bias}, rng),
       output({.in = c.dim, .out = c.dim, .bias = c.bias}, rng),
@@ -102,6 +106,18 @@ void MultiHeadAttention::visit(Visitor& v) {
 }
 
 // --- the cache ---------------------------------------------------------------------------------------------------
+
+KeyValueCache::KeyValueCache(const KeyValueCache& other) : length_(other.length_) {
+  if (other.keys_.defined()) keys_ = other.keys_.clone();
+  if (other.values_.defined()) values_ = other.values_.clone();
+}
+
+KeyValueCache& KeyValueCache::operator=(KeyValueCache other) noexcept {
+  keys_ = std::move(other.keys_);
+  values_ = std::move(other.values_);
+  length_ = other.length_;
+  return *this;
+}
 
 KeyValues KeyValueCache::append(const KeyValues& added) {
   if (added.keys.needs_grad() || added.values.needs_grad())

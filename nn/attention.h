@@ -32,9 +32,14 @@ struct KeyValues {
 };
 
 // The keys and values of what a decoder has read so far, so that each step only computes its own. For generating:
-// nothing is recorded on a tape.
+// nothing is recorded on a tape. A copy goes its own way.
 class KeyValueCache {
  public:
+  KeyValueCache() = default;
+  KeyValueCache(const KeyValueCache& other);
+  KeyValueCache(KeyValueCache&&) noexcept = default;
+  KeyValueCache& operator=(KeyValueCache other) noexcept;
+
   // Adds those of new positions; returns all.
   KeyValues append(const KeyValues& added);
   int64_t length() const { return length_; }  // positions it holds
@@ -77,8 +82,7 @@ struct MultiHeadAttention : Module {
   Variable split_heads(const Variable& x) const;  // [B, T, C] -> [B, H, T, d]
 };
 
-// While one is alive, every attention of this thread leaves its weights here, whatever layer of whatever model it is
-// in:
+// While one is alive, every attention of this thread leaves its weights here, whatever layer of a model it is in:
 //
 //   AttentionRecord record;
 //   model(tokens);

@@ -98,6 +98,11 @@ TEST_CASE("masks say what they mean, and combine") {
   const Variable x = random_f64({2, 4, 5, 3}, 1);
   CHECK_THROWS_WITH_AS(nn::scaled_dot_product_attention(x, x, x, Mask::keep(ones({3, 1, 1, 1, 1}, DType::boolean))),
                        doctest::Contains("does not broadcast to the scores [2, 4, 5, 5]"), ShapeError);
+  CHECK_THROWS_WITH_AS(
+      nn::scaled_dot_product_attention(x, x, x, Mask::keep(ones({2, 5}, DType::boolean))),
+      "attention: the mask [2, 5] does not broadcast to the scores [2, 4, 5, 5], [batch, heads, queries, "
+      "keys]; a mask [batch, keys] is made with Mask::keep_keys",
+      ShapeError);
   CHECK_THROWS_WITH_AS(nn::scaled_dot_product_attention(x, random_f64({2, 4, 5, 2}, 1), x),
                        "attention: query and key differ in their channels: query [2, 4, 5, 3], key [2, 4, 5, 2], "
                        "value [2, 4, 5, 3]",
@@ -233,6 +238,15 @@ TEST_CASE("a cache holds what was appended, grows, and refuses what does not fit
   CHECK(worst < 1e-6);
   CHECK_THROWS_WITH_AS(attention(narrow(x, 0, 0, 1), Mask::causal(), &cache),
                        doctest::Contains("holds 2 sequences, given are 1"), ShapeError);
+  nn::KeyValueCache copy = cache;  // as for two continuations of one text
+  attention(ones({2, 1, 8}), Mask::causal(), &cache);
+  attention(zeros({2, 1, 8}), Mask::causal(), &copy);
+  CHECK(cache.length() == 41);
+  nn::KeyValueCache again;
+  attention(x, Mask::causal(), &again);
+  attention(ones({2, 1, 8}), Mask::causal(), &again);
+  const Tensor after = attention(ones({2, 1, 8}), Mask::causal(), &cache).value();
+  CHECK(max_abs_difference(attention(ones({2, 1, 8}), Mask::causal(), &again).value(), after) < 1e-6);
   cache.clear();
   CHECK(cache.length() == 0);
   const Tape tape;
