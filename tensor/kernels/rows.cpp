@@ -1,5 +1,5 @@
 // Kernels along rows. Each is two or three walks over a row that stays in the L1 cache: one or two that find its
-// maximum, sums or moments, one that writes.
+// maximum, sums or moments, one that writes. Short rows are taken in groups, see by_groups.
 #include "tensor/kernels/rows.h"
 
 #include "tensor/kernels/math.h"
@@ -37,6 +37,20 @@ template <int N, class T, class Step> FOVEA_INLINE Totals<N> row_sums(int64_t n,
   return totals;
 }
 
+// The steps of one row wait for each other: a sum must be known before it is used. So short rows are taken a few at a
+// time, step by step, and the processor works on the next row while it waits. step(r, k): row r, the k-th of its group.
+constexpr int kGroup = 4;
+template <class... Step> FOVEA_INLINE void by_groups(int64_t rows, int64_t n, Step... step) {
+  const int64_t group = n <= 1024 ? kGroup : 1;  // what a group reads and writes stays in the L1 cache
+  for (int64_t first = 0; first < rows; first += group) {
+    const int count = int(rows - first < group ? rows - first : group);
+    const auto each_row = [first, count](auto one) FOVEA_INLINE_LAMBDA {
+      for (int k = 0; k < count; ++k) one(first + k, k);
+    };
+    (each_row(step), ...);
+  }
+}
+
 // The larger one; which of two if one is NaN does not matter here, because exp(NaN - max) is NaN either way.
 template <class T> FOVEA_INLINE Vec<T> larger(Vec<T> a, Vec<T> b) { return Vec<T>(a.raw > b.raw ? a.raw : b.raw); }
 
@@ -50,7 +64,7 @@ template <class T, class Value> FOVEA_INLINE T row_max(int64_t n, Value value) {
   return most.reduce([](auto a, auto b) FOVEA_INLINE_LAMBDA { return a > b ? a : b; });
 }
 
-// Σ exp_not_positive(value(i, lanes) - most); each term is passed to keep(i, lanes, term) too.
+// Σ exp(value(i, lanes) - most), most the maximum; each term is passed to keep(i, lanes, term) too.
 template <class T, class Value, class Keep> FOVEA_INLINE double row_sum_exp(int64_t n, T most, Value value, Keep keep) {
   return row_sums<1, T>(n,
                         [&](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA {
@@ -60,6 +74,9 @@ template <class T, class Value, class Keep> FOVEA_INLINE double row_sum_exp(int6
                         })
       .of[0];
 }
+
+// For exponentials of which only the sum counts.
+constexpr auto kDropped = [](int64_t, auto, auto) FOVEA_INLINE_LAMBDA {};
 
 FOVEA_INLINE double log_of(double x) { return log(Vec<double>(x))[0]; }
 
@@ -77,34 +94,54 @@ template <> struct Split<double> {
 
 // --- softmax -----------------------------------------------------------------------------------------------------
 
-// y_i = exp(v_i - max v) / Σ_j exp(v_j - max v), v = value(i, lanes). Where every v is -inf: NaN, or 0 if
-// hidden_is_zero.
-template <bool hidden_is_zero, class T, class Value> FOVEA_INLINE void softmax_row(int64_t n, Value value, T* y) {
-  T most = row_max<T>(n, value);
-  if (hidden_is_zero && most == T(-__builtin_inf())) most = 0;
-  const double total = row_sum_exp(
-      n, most, value, [&](int64_t i, auto lanes, Vec<T> term) FOVEA_INLINE_LAMBDA { lanes.store(term, y + i); });
-  const Vec<T> factor(T(hidden_is_zero && total == 0 ? 0 : 1 / total));
-  each_vector<T>(n, [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA { lanes.store(lanes.load(y + i) * factor, y + i); });
+// The elements of a row as they are.
+template <class T> struct Row {
+  const T* x;
+  template <class L> FOVEA_INLINE Vec<T> operator()(int64_t i, L lanes) const { return lanes.load(x + i); }
+};
+
+// y_i = exp(value(i) - most); returns their sum.
+template <class T, class Value> FOVEA_INLINE double exps_of_row(int64_t n, T most, Value value, T* y) {
+  return row_sum_exp(n, most, value,
+                     [y](int64_t i, auto lanes, Vec<T> e) FOVEA_INLINE_LAMBDA { lanes.store(e, y + i); });
+}
+template <class T> FOVEA_INLINE void scale_row(int64_t n, T factor, T* y) {
+  each_vector<T>(
+      n, [=](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA { lanes.store(lanes.load(y + i) * Vec<T>(factor), y + i); });
 }
 
+// y_i = exp(x_i - max x) / Σ_j exp(x_j - max x)
 template <class T> void softmax(int64_t rows, int64_t n, const T* x, T* y) {
-  for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
-    softmax_row<false>(
-        n, [x](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA { return lanes.load(x + i); }, y);
-  }
+  T most[kGroup];
+  double total[kGroup];
+  by_groups(
+      rows, n, [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { most[k] = row_max<T>(n, Row<T>{x + r * n}); },
+      [&](int64_t r, int k)
+          FOVEA_INLINE_LAMBDA { total[k] = exps_of_row<T>(n, most[k], Row<T>{x + r * n}, y + r * n); },
+      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { scale_row(n, T(1 / total[k]), y + r * n); });
 }
 
 // y_i = (x_i - max x) - log Σ_j exp(x_j - max x)
 template <class T> void log_softmax(int64_t rows, int64_t n, const T* x, T* y) {
-  for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
-    const auto value = [x](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA { return lanes.load(x + i); };
-    const T most = row_max<T>(n, value);
-    const double total = row_sum_exp(n, most, value, [](int64_t, auto, Vec<T>) FOVEA_INLINE_LAMBDA {});
-    const Vec<T> shift(most), log_total(T(log_of(total)));
-    each_vector<T>(n, [&](int64_t i, auto lanes)
-                          FOVEA_INLINE_LAMBDA { lanes.store((value(i, lanes) - shift) - log_total, y + i); });
-  }
+  T most[kGroup];
+  double total[kGroup];
+  by_groups(
+      rows, n, [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { most[k] = row_max<T>(n, Row<T>{x + r * n}); },
+      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { total[k] = row_sum_exp(n, most[k], Row<T>{x + r * n}, kDropped); },
+      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA {
+        const Row<T> row{x + r * n};
+        const Vec<T> shift(most[k]), log_total(T(log_of(total[k])));
+        each_vector<T>(n, [&](int64_t i, auto lanes)
+                              FOVEA_INLINE_LAMBDA { lanes.store((row(i, lanes) - shift) - log_total, y + r * n + i); });
+      });
+}
+
+// exp(v_i - max v) / Σ_j exp(v_j - max v), v = value(i, lanes); 0 where every v is -inf.
+template <class T, class Value> FOVEA_INLINE void softmax_or_zero(int64_t n, Value value, T* y) {
+  T most = row_max<T>(n, value);
+  if (most == T(-__builtin_inf())) most = 0;
+  const double total = exps_of_row(n, most, value, y);
+  scale_row(n, T(total == 0 ? 0 : 1 / total), y);
 }
 
 template <class T> void softmax_masked(int64_t n, int64_t visible, double scale, const T* x, const bool* mask, T* y) {
@@ -115,11 +152,10 @@ template <class T> void softmax_masked(int64_t n, int64_t visible, double scale,
       const T scaled = x[i] * factor;
       y[i] = keep[i] ? scaled : hidden;
     }
-    softmax_row<true>(
-        visible, [y](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA { return lanes.load(y + i); }, y);
+    softmax_or_zero(visible, Row<T>{y}, y);
   } else {
     const auto scaled = [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA { return lanes.load(x + i) * Vec<T>(factor); };
-    softmax_row<true>(visible, scaled, y);
+    softmax_or_zero(visible, scaled, y);
   }
   for (int64_t i = visible; i < n; ++i) y[i] = 0;
 }
@@ -152,18 +188,33 @@ template <class T> void log_softmax_backward(int64_t rows, int64_t n, const T* d
 
 // --- layer norm and RMS norm -------------------------------------------------------------------------------------
 
+// Σ x / n
+template <class T> FOVEA_INLINE double row_mean(int64_t n, const T* x) {
+  return row_sums<1, T>(
+             n, [x](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA { sums[0] = sums[0] + lanes.load(x + i); })
+             .of[0] /
+         double(n);
+}
+
 struct Moments {
   double mean, variance;
 };
 
-// Two passes, the second about a rough mean and corrected by what that was off (Chan, Golub & LeVeque 1983): the
-// differences are small, so T is wide enough for them even where the mean is not.
-template <class T> FOVEA_INLINE Moments row_moments(int64_t n, const T* x) {
-  const double sum = row_sums<1, T>(n, [&](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA {
-                       sums[0] = sums[0] + lanes.load(x + i);
-                     }).of[0];
-  const T rough = T(sum / double(n));
-  const Totals<2> about = row_sums<2, T>(n, [&](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA {
+// Σ x² / n
+template <class T> FOVEA_INLINE double row_square(int64_t n, const T* x) {
+  return row_sums<1, T>(n,
+                        [x](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA {
+                          const Vec<T> v = lanes.load(x + i);
+                          sums[0] = fma(v, v, sums[0]);
+                        })
+             .of[0] /
+         double(n);
+}
+
+// Both moments about a rough mean, corrected by what that is off (Chan, Golub & LeVeque 1983): the differences are
+// small, so T is wide enough for them even where it is not for the mean.
+template <class T> FOVEA_INLINE Moments row_moments(int64_t n, const T* x, T rough) {
+  const Totals<2> about = row_sums<2, T>(n, [x, rough](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA {
     const Vec<T> d = lanes.pick(lanes.load(x + i) - Vec<T>(rough), Vec<T>(T(0)));
     sums[0] = sums[0] + d;
     sums[1] = fma(d, d, sums[1]);
@@ -173,30 +224,29 @@ template <class T> FOVEA_INLINE Moments row_moments(int64_t n, const T* x) {
   return {double(rough) + off, variance < 0 ? 0 : variance};
 }
 
-// The same about 0, for RMS norm.
-template <class T> FOVEA_INLINE Moments row_square(int64_t n, const T* x) {
-  const double sum = row_sums<1, T>(n, [&](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA {
-                       const Vec<T> v = lanes.load(x + i);
-                       sums[0] = fma(v, v, sums[0]);
-                     }).of[0];
-  return {0, sum / double(n)};
-}
-
 // y = x̂ · weight + bias with x̂ = (x - mean) · rstd, rstd = 1 / √(variance + eps); without mean and bias unless centred.
 template <bool centred, class T>
 void norm(int64_t rows, int64_t n, const T* x, const T* weight, const T* bias, double eps, T* y, double* mean,
           double* rstd) {
-  for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
-    const Moments moments = centred ? row_moments(n, x) : row_square(n, x);
-    rstd[r] = 1 / __builtin_sqrt(moments.variance + eps);
-    if (centred) mean[r] = moments.mean;
-    const Split<T> centre(moments.mean);
-    const Vec<T> factor{T(rstd[r])};
-    each_vector<T>(n, [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA {
-      const Vec<T> v = lanes.load(x + i), w = lanes.load(weight + i);
-      lanes.store(centred ? fma(centre.subtract_from(v) * factor, w, lanes.load(bias + i)) : v * factor * w, y + i);
-    });
-  }
+  Moments moments[kGroup];
+  by_groups(
+      rows, n, [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { moments[k].mean = centred ? row_mean(n, x + r * n) : 0; },
+      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA {
+        moments[k] = centred ? row_moments(n, x + r * n, T(moments[k].mean)) : Moments{0, row_square(n, x + r * n)};
+      },
+      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA {
+        rstd[r] = 1 / __builtin_sqrt(moments[k].variance + eps);
+        if (centred) mean[r] = moments[k].mean;
+      },
+      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA {
+        const Split<T> centre(moments[k].mean);
+        const Vec<T> factor{T(rstd[r])};
+        each_vector<T>(n, [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA {
+          const Vec<T> v = lanes.load(x + r * n + i), w = lanes.load(weight + i);
+          lanes.store(centred ? fma(centre.subtract_from(v) * factor, w, lanes.load(bias + i)) : v * factor * w,
+                      y + r * n + i);
+        });
+      });
 }
 
 // With g = dy · weight:  dx = rstd (g - mean(g) - x̂ mean(g x̂)),  dweight = Σ_rows dy x̂,  dbias = Σ_rows dy.
@@ -234,30 +284,36 @@ void norm_backward(int64_t rows, int64_t n, const T* dy, const T* x, const doubl
 // --- cross entropy -----------------------------------------------------------------------------------------------
 
 // loss = (1-ε) w_t nll_t + ε/n Σ_c w_c nll_c with nll_c = log Σ_j exp(x_j) - x_c, t the target, w the class weights.
+// The logarithm comes as log_total = log Σ_j exp(x_j - most), so that large logits cost no digits.
+template <class T>
+FOVEA_INLINE double row_loss(int64_t n, const T* x, int64_t target, T most, double log_total,
+                             const CrossEntropySettings<T>& settings) {
+  if (target == settings.ignore_index) return 0;
+  const T* weights = settings.class_weights;
+  const double nll = log_total - (double(x[target]) - double(most));
+  const double loss = (1 - settings.smoothing) * (weights ? double(weights[target]) : 1.0) * nll;
+  if (settings.smoothing == 0) return loss;
+  const Vec<T> shift(most), term{T(log_total)}, zero(T(0));
+  const double spread = row_sums<1, T>(n, [&](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA {
+                          const Vec<T> w = weights ? lanes.load(weights + i) : Vec<T>(T(1));
+                          sums[0] = sums[0] + lanes.pick(w * (term - (lanes.load(x + i) - shift)), zero);
+                        }).of[0];
+  return loss + settings.smoothing / double(n) * spread;
+}
+
 template <class T>
 void cross_entropy(int64_t rows, int64_t n, const T* x, const int64_t* targets, const CrossEntropySettings<T>& settings,
                    T* losses, double* logsumexps) {
-  const T* weights = settings.class_weights;
-  for (int64_t r = 0; r < rows; ++r, x += n) {
-    const auto value = [x](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA { return lanes.load(x + i); };
-    const T most = row_max<T>(n, value);
-    const double log_total = log_of(row_sum_exp(n, most, value, [](int64_t, auto, Vec<T>) FOVEA_INLINE_LAMBDA {}));
-    logsumexps[r] = double(most) + log_total;
-    const int64_t target = targets[r];
-    losses[r] = 0;
-    if (target == settings.ignore_index) continue;
-    const double nll = log_total - (double(x[target]) - double(most));
-    double loss = (1 - settings.smoothing) * (weights ? double(weights[target]) : 1.0) * nll;
-    if (settings.smoothing > 0) {
-      const Vec<T> shift(most), term{T(log_total)}, zero(T(0));
-      const double spread = row_sums<1, T>(n, [&](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA {
-                              const Vec<T> w = weights ? lanes.load(weights + i) : Vec<T>(T(1));
-                              sums[0] = sums[0] + lanes.pick(w * (term - (lanes.load(x + i) - shift)), zero);
-                            }).of[0];
-      loss += settings.smoothing / double(n) * spread;
-    }
-    losses[r] = T(loss);
-  }
+  T most[kGroup];
+  double total[kGroup];
+  by_groups(
+      rows, n, [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { most[k] = row_max<T>(n, Row<T>{x + r * n}); },
+      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { total[k] = row_sum_exp(n, most[k], Row<T>{x + r * n}, kDropped); },
+      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA {
+        const double log_total = log_of(total[k]);
+        logsumexps[r] = double(most[k]) + log_total;
+        losses[r] = T(row_loss(n, x + r * n, targets[r], most[k], log_total, settings));
+      });
 }
 
 // dx_c = dloss ((a + b W) p_c - b w_c - a [c = t]),  p_c = exp(x_c - logsumexp),  a = (1-ε) w_t,  b = ε/n,  W = Σ w
