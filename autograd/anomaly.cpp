@@ -27,7 +27,10 @@ std::string first_bad(const Tensor& x) {
   for (size_t i = 0; i < values.size(); ++i) {
     if (std::isfinite(values[i])) continue;
     std::ostringstream out;
-    out << values[i] << " at " << index_text(int64_t(i), x.shape());
+    out << (std::isnan(values[i]) ? "NaN"
+            : values[i] > 0       ? "inf"
+                                  : "-inf")
+        << " at " << index_text(int64_t(i), x.shape());
     return out.str();
   }
   return "";

@@ -24,7 +24,7 @@ struct MaskedSoftmax {  // y = softmax(scale · x) over what is kept;  dx = scal
   Tensor keep;
   bool causal;
   Tensor y;
-  Tensor forward(const Tensor& x) { return y = softmax_masked(x, scale, keep, causal); }
+  Tensor forward(const Tensor& x) { return y = masked_softmax(x, scale, keep, causal); }
   Grads<1> backward(const Tensor& dy, Needs<1>) const { return {softmax_backward(dy, y, -1, scale)}; }
 };
 

@@ -70,9 +70,9 @@ class MaskRows {
   MaskRows(const Tensor& mask, const Tensor& x) {
     if (!mask.defined()) return;
     if (mask.dtype() != DType::boolean)
-      fail(ErrorKind::dtype, "softmax_masked: the mask is ", mask.dtype(), "; it must be bool, true = keep");
-    if (broadcast_shapes("softmax_masked", x.shape(), mask.shape()) != x.shape())
-      fail(ErrorKind::shape, "softmax_masked: the mask ", mask.shape(), " is larger than x ", x.shape());
+      fail(ErrorKind::dtype, "masked_softmax: the mask is ", mask.dtype(), "; it must be bool, true = keep");
+    if (broadcast_shapes("masked_softmax", x.shape(), mask.shape()) != x.shape())
+      fail(ErrorKind::shape, "masked_softmax: the mask ", mask.shape(), " is larger than x ", x.shape());
     const bool whole = mask.rank() > 0 && mask.shape().back() == x.shape().back();
     Shape stretched = mask.shape();  // the last axis in full and without gaps, the others as they are
     if (!whole && !stretched.empty()) stretched.back() = x.shape().back();
@@ -122,19 +122,19 @@ Tensor log_softmax_backward(const Tensor& dy, const Tensor& y, int axis) {
   return along_axis("log_softmax_backward", axis, call, dy, y);
 }
 
-Tensor softmax_masked(const Tensor& x, double scale, const Tensor& mask, bool causal) {
-  require_rows("softmax_masked", "x", x);
+Tensor masked_softmax(const Tensor& x, double scale, const Tensor& mask, bool causal) {
+  require_rows("masked_softmax", "x", x);
   if (causal && x.rank() < 2)
-    fail(ErrorKind::shape, "softmax_masked: causal needs x [..., queries, keys], got ", x.shape());
+    fail(ErrorKind::shape, "masked_softmax: causal needs x [..., queries, keys], got ", x.shape());
   const Tensor rows = x.contiguous();
   const MaskRows masks(mask, x);
   const int64_t keys = x.shape().back(), queries = causal ? x.size(-2) : 1;
   Tensor out = empty(x.shape(), x.dtype());
-  with_floating(x.dtype(), "softmax_masked", [&]<class T>(T) {
+  with_floating(x.dtype(), "masked_softmax", [&]<class T>(T) {
     each_piece(x, [&](int64_t first, int64_t last) {
       for (int64_t r = first; r < last; ++r) {
         const int64_t seen = causal ? std::clamp<int64_t>(r % queries + 1 + keys - queries, 0, keys) : keys;
-        table<T>().softmax_masked(keys, seen, scale, rows.data<T>() + r * keys, masks.of(r), out.data<T>() + r * keys);
+        table<T>().masked_softmax(keys, seen, scale, rows.data<T>() + r * keys, masks.of(r), out.data<T>() + r * keys);
       }
     });
   });

@@ -19,9 +19,9 @@ Tensor log_softmax(const Tensor& x, int axis = -1);  // x_i - log Σ_j exp(x_j)
 //   mask  bool, true = keep, broadcast to x; undefined: keep all
 //   causal: query i sees the keys up to i + (keys - queries), so that the last query sees every key
 // What is hidden, or -inf in x, has weight 0; a row with nothing to see is all 0.
-Tensor softmax_masked(const Tensor& x, double scale, const Tensor& mask = {}, bool causal = false);
+Tensor masked_softmax(const Tensor& x, double scale, const Tensor& mask = {}, bool causal = false);
 
-// dx = scale · y ∘ (dy - Σ dy ∘ y): of softmax, and with its scale of softmax_masked.
+// dx = scale · y ∘ (dy - Σ dy ∘ y): of softmax, and with its scale of masked_softmax.
 Tensor softmax_backward(const Tensor& dy, const Tensor& y, int axis = -1, double scale = 1);
 Tensor log_softmax_backward(const Tensor& dy, const Tensor& y, int axis = -1);  // dx = dy - exp(y) Σ dy
 

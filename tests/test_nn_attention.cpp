@@ -193,7 +193,7 @@ TEST_CASE("without the scaling the softmax saturates and its gradient dies") {
   const Tensor q = randn({64, d}, rng, DType::f64), k = randn({64, d}, rng, DType::f64);
   // dp_k / ds_i = p_k (δ_ki − p_i): the share of queries for which its largest entry is below 0.001.
   const auto dead_queries = [&](double scale) {
-    const Tensor p = softmax_masked(matmul(q, transpose(k)), scale);  // [L, S]
+    const Tensor p = masked_softmax(matmul(q, transpose(k)), scale);  // [L, S]
     return mean((max(p * (1.0 - p), {-1}) < 1e-3).to(DType::f64)).item();
   };
   CHECK(dead_queries(1 / std::sqrt(double(d))) == 0);

@@ -205,20 +205,20 @@ TEST_CASE("softmax at its extremes") {
         for (const double bad : {kNaN, kInf}) {
           x.set({1}, bad);
           for (double v : numbers(softmax(x))) CHECK(std::isnan(v));
-          for (double v : numbers(softmax_masked(x, 1))) CHECK(std::isnan(v));
+          for (double v : numbers(masked_softmax(x, 1))) CHECK(std::isnan(v));
         }
         for (double v : numbers(softmax(full({n}, -kInf, dtype)))) CHECK(std::isnan(v));
-        for (double v : numbers(softmax_masked(full({n}, -kInf, dtype), 1))) CHECK(v == 0);
+        for (double v : numbers(masked_softmax(full({n}, -kInf, dtype), 1))) CHECK(v == 0);
 
         Tensor hidden = full({n}, -kInf, dtype);
         hidden.set({1}, kNaN);
-        for (double v : numbers(softmax_masked(hidden, 1))) CHECK(std::isnan(v));
+        for (double v : numbers(masked_softmax(hidden, 1))) CHECK(std::isnan(v));
       }
     }
   });
 }
 
-TEST_CASE("softmax_masked: masks of every shape, causal, both, and rows with nothing to see") {
+TEST_CASE("masked_softmax: masks of every shape, causal, both, and rows with nothing to see") {
   under_every_isa([] {
     for (const DType dtype : {DType::f32, DType::f64}) {
       for (int64_t keys : {1, 5, 16, 37}) {
@@ -233,7 +233,7 @@ TEST_CASE("softmax_masked: masks of every shape, causal, both, and rows with not
         for (const Tensor& mask : masks) {
           for (const bool causal : {false, true}) {
             const Tensor keep = mask.defined() ? expand(mask, scores.shape()) : ones(scores.shape(), DType::boolean);
-            const Tensor y = softmax_masked(scores, 0.5, mask, causal);
+            const Tensor y = masked_softmax(scores, 0.5, mask, causal);
             const std::vector<Row> values = rows_of(scores), kept = rows_of(keep);
             std::vector<Row> wanted;
             for (size_t r = 0; r < values.size(); ++r) {
@@ -260,7 +260,7 @@ TEST_CASE("softmax_masked: masks of every shape, causal, both, and rows with not
     for (double v : row) half.push_back(-0.5 * v);
     return naive_softmax(half);
   };
-  check_rows(softmax_backward(dy, softmax_masked(x, -0.5), -1, -0.5), slopes(x, dy, scaled), kSlope);
+  check_rows(softmax_backward(dy, masked_softmax(x, -0.5), -1, -0.5), slopes(x, dy, scaled), kSlope);
 }
 
 TEST_CASE("layer_norm and rms_norm and their derivatives") {
@@ -441,7 +441,7 @@ TEST_CASE("a row's result has the same bits wherever it stands, whoever computes
                                log_softmax(a),
                                softmax_backward(da, a),
                                log_softmax_backward(da, a),
-                               softmax_masked(a, 0.3, mask),
+                               masked_softmax(a, 0.3, mask),
                                layer.out,
                                layer.mean,
                                layer.rstd,
@@ -455,7 +455,7 @@ TEST_CASE("a row's result has the same bits wherever it stands, whoever computes
                                dl.dweight,
                                dl.dbias,
                                dr.dweight,
-                               softmax_masked(a, 0.3, mask, true)};
+                               masked_softmax(a, 0.3, mask, true)};
   };
   std::vector<Tensor> fused;
   for (const Isa isa : available_isas()) {
@@ -488,13 +488,13 @@ TEST_CASE("errors of rows") {
   CHECK(message_of<ShapeError>([&] {
           softmax_backward(zeros({2, 4}), x);
         }) == "softmax_backward: dy [2, 4] f32 does not fit y [2, 3] f32");
-  CHECK(message_of<DTypeError>([&] { softmax_masked(x, 1, x); }) ==
-        "softmax_masked: the mask is f32; it must be bool, true = keep");
+  CHECK(message_of<DTypeError>([&] { masked_softmax(x, 1, x); }) ==
+        "masked_softmax: the mask is f32; it must be bool, true = keep");
   CHECK(message_of<ShapeError>([&] {
-          softmax_masked(x, 1, ones({4, 2, 3}, DType::boolean));
-        }) == "softmax_masked: the mask [4, 2, 3] is larger than x [2, 3]");
-  CHECK(message_of<ShapeError>([&] { softmax_masked(zeros({3}), 1, {}, true); }) ==
-        "softmax_masked: causal needs x [..., queries, keys], got [3]");
+          masked_softmax(x, 1, ones({4, 2, 3}, DType::boolean));
+        }) == "masked_softmax: the mask [4, 2, 3] is larger than x [2, 3]");
+  CHECK(message_of<ShapeError>([&] { masked_softmax(zeros({3}), 1, {}, true); }) ==
+        "masked_softmax: causal needs x [..., queries, keys], got [3]");
   CHECK(message_of<ShapeError>([&] { layer_norm(x, ones({2})); }) ==
         "layer_norm: weight [2] does not fit x [2, 3]; it must be [3]");
   CHECK(message_of<DTypeError>([&] { rms_norm(x, ones({3}, DType::f64)); }) ==

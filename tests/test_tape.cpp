@@ -261,7 +261,7 @@ TEST_CASE("the printout of a tape") {
   std::ostringstream out;
   tape.print(out);
   CHECK(out.str() ==
-        "place  operation  inputs  result      saved bytes  time\n"
+        "place  operation  inputs  result      saved bytes\n"
         "%0     leaf               [2, 3] f64            0\n"
         "%1     exp        %0      [2, 3] f64           48\n"
         "%2     mul        %1 ·    [2, 3] f64           72\n"

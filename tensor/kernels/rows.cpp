@@ -144,7 +144,7 @@ template <class T, class Value> FOVEA_INLINE void softmax_or_zero(int64_t n, Val
   scale_row(n, T(total == 0 ? 0 : 1 / total), y);
 }
 
-template <class T> void softmax_masked(int64_t n, int64_t visible, double scale, const T* x, const bool* mask, T* y) {
+template <class T> void masked_softmax(int64_t n, int64_t visible, double scale, const T* x, const bool* mask, T* y) {
   const T factor = T(scale), hidden = T(-__builtin_inf());
   if (mask) {
     const auto* keep = reinterpret_cast<const unsigned char*>(mask);  // bytes, which g++ 12 can make vectors of
@@ -342,7 +342,7 @@ void cross_entropy_backward(int64_t rows, int64_t n, const T* dlosses, const T* 
 }
 
 template <class T>
-constexpr RowTable<T> table = {softmax<T>,          log_softmax<T>,           softmax_masked<T>,
+constexpr RowTable<T> table = {softmax<T>,          log_softmax<T>,           masked_softmax<T>,
                                softmax_backward<T>, log_softmax_backward<T>,  norm<true, T>,
                                norm<false, T>,      norm_backward<true, T>,   norm_backward<false, T>,
                                cross_entropy<T>,    cross_entropy_backward<T>};

@@ -18,7 +18,7 @@ template <class T> struct RowTable {
   Map softmax;
   Map log_softmax;
   // One row, of which the first `visible` elements and of those the ones with mask[i] (null: all) count.
-  void (*softmax_masked)(int64_t n, int64_t visible, double scale, const T* x, const bool* mask, T* y);
+  void (*masked_softmax)(int64_t n, int64_t visible, double scale, const T* x, const bool* mask, T* y);
 
   void (*softmax_backward)(int64_t rows, int64_t n, double scale, const T* dy, const T* y, T* dx);
   void (*log_softmax_backward)(int64_t rows, int64_t n, const T* dy, const T* y, T* dx);
