@@ -141,7 +141,7 @@ Training::Training(const CharGptOptions& options, const Args& args, const std::u
       parameters_(model_.parameters()),
       optimiser_(optim::decay_groups(parameters_, options.weight_decay), {.beta2 = options.beta2}),
       schedule_{.lr = options.lr, .min_lr = options.min_lr, .warmup = options.warmup, .steps = options.steps},
-      progress_({.total = options.steps, .plain_every = options.eval_every}) {}
+      progress_({.total = options.steps, .plain_every = std::max<int64_t>(options.eval_every / 5, 1)}) {}
 
 void Training::describe() {
   const int64_t vocab = data_.vocabulary().size(), total = model_.parameter_count();
@@ -231,7 +231,7 @@ void Training::evaluate(int64_t step) {
 
 std::string Training::progress_text(int64_t step, const StepResult& result) const {
   return "step " + format_count(step) + "/" + format_count(o_.steps) + "  loss " + format_fixed(result.loss, 3) +
-         "  gradient " + format_fixed(result.norm, 2) + "  lr " + format_fixed(schedule_(step - 1), 6) + "  " +
+         "  gradient " + format_fixed(result.norm, 2) + "  lr " + format_significant(schedule_(step - 1), 3) + "  " +
          format_rate(tokens_per_second(step), "tokens") + "  " + format_duration(progress_.seconds_left(step)) +
          " left";
 }
@@ -259,8 +259,10 @@ int Training::run() {
     loss_sum_ += result.loss;
     ++loss_count_;
     gradient_norm_ = result.norm;
-    if (step % o_.eval_every == 0 || step == o_.steps) evaluate(step);
-    if (progress_.due(step)) progress_.update(step, progress_text(step, result));
+    if (step % o_.eval_every == 0 || step == o_.steps)
+      evaluate(step);
+    else if (progress_.due(step))
+      progress_.update(step, progress_text(step, result));
   }
   progress_.clear();
   finish();
@@ -329,8 +331,9 @@ void check_same_run(const CharGptOptions& saved, const CharGptOptions& now) {
 
 int train(const CharGptOptions& o, const Args& args, const Checkpoint* checkpoint) {
   if (!checkpoint && std::filesystem::exists(checkpoint_path(o))) {
-    throw UsageError("char_gpt: " + o.out + " holds a run already; to go on with it: " + args.command_with("--resume") +
-                     "; to write with it: add --generate; for a new run give another --out");
+    throw UsageError("char_gpt: " + o.out + " holds a run already, and it is not overwritten\n  to go on with it:    " +
+                     args.command_with("--resume") + "\n  to write with it:    " + args.program() +
+                     " --generate --out " + shell_quote(o.out) + "\n  to start a new one:  give another --out");
   }
   const std::u32string text = o.text.empty() ? decode_utf8(own_text(), "fovea's own sources") : read_text(o.text);
   Training training(o, args, text);
@@ -349,6 +352,8 @@ int run(int argc, char** argv) {
   if (options.threads > 0) set_threads(int(options.threads));
   if (!options.resume && !options.generate) return train(options, args, nullptr);
 
+  if (!std::filesystem::exists(checkpoint_path(options)))
+    throw UsageError("char_gpt: no run in " + options.out + ": there is no " + checkpoint_path(options));
   const Checkpoint checkpoint = load_checkpoint(checkpoint_path(options));
   const CharGptOptions saved = options_of(checkpoint);
   if (options.generate) return generate(options, saved, checkpoint);

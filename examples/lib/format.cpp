@@ -39,6 +39,12 @@ std::string format_fixed(double value, int decimals) {
   return text;
 }
 
+std::string format_significant(double value, int digits) {
+  char text[400];
+  std::snprintf(text, sizeof text, "%.*g", digits, value);
+  return text;
+}
+
 std::string format_count(int64_t count) {
   const std::string digits = std::to_string(count);
   std::string text;
