@@ -142,7 +142,9 @@ TEST_CASE("einsum's gradient is its transpose: <dy, einsum(.., v, ..)> = <gradie
   cases.emplace_back("...i,...i->i", std::vector<Tensor>{x({2, 1, 3}), x({1, 4, 3})});
   cases.emplace_back("i...i->...", std::vector<Tensor>{x({3, 2, 3})});
   cases.emplace_back("...,...", std::vector<Tensor>{x({0}), x({1})});
-  for (const auto& [equation, operands] : cases) {
+  for (const auto& pair : cases) {
+    const std::string& equation = pair.first;
+    const std::vector<Tensor>& operands = pair.second;
     CAPTURE(equation);
     std::vector<Shape> shapes;
     for (const Tensor& operand : operands) shapes.push_back(operand.shape());
