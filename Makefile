@@ -9,7 +9,7 @@ BUILD    ?= build
 PREFIX   ?= /usr/local
 VERSION  := 0.1.0
 SAN      ?=
-OPT      ?= -O2
+OPT      ?= $(if $(SAN),-O1,-O2)
 WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual $(WERROR)
 Q        := $(if $(V),,@)
 say       = @printf '  %-6s %s\n' $(1) $(2)
@@ -36,7 +36,7 @@ LEVEL_FLAGS_avx512   := -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma 
 # Only for the tests: the source for 64-byte vectors, on machines that have narrower ones.
 LEVEL_FLAGS_wide     := -DFOVEA_VECTOR_BYTES=64 $(if $(filter avx2,$(LEVELS)),$(LEVEL_FLAGS_avx2))
 # Vectors only ever pass between inlined functions, so the note about their calling convention does not apply.
-KERNEL_FLAGS := -O3 -Wno-psabi
+KERNEL_FLAGS := $(if $(SAN),-O1,-O3) -Wno-psabi
 
 KERNELS  := $(wildcard tensor/kernels/*.cpp)
 SOURCES  := $(wildcard tensor/*.cpp autograd/*.cpp nn/*.cpp optim/*.cpp)

@@ -231,9 +231,8 @@ void Training::evaluate(int64_t step) {
 
 std::string Training::progress_text(int64_t step, const StepResult& result) const {
   return "step " + format_count(step) + "/" + format_count(o_.steps) + "  loss " + format_fixed(result.loss, 3) +
-         "  gradient " + format_fixed(result.norm, 2) + "  lr " + format_significant(schedule_(step - 1), 3) + "  " +
-         format_rate(tokens_per_second(step), "tokens") + "  " + format_duration(progress_.seconds_left(step)) +
-         " left";
+         "  grad " + format_fixed(result.norm, 2) + "  lr " + format_significant(schedule_(step - 1), 3) + "  " +
+         format_rate(tokens_per_second(step), "tok") + "  " + format_duration(progress_.seconds_left(step)) + " left";
 }
 
 int Training::run() {
