@@ -2,6 +2,7 @@
 #pragma once
 #include "autograd/checkpoint.h"
 #include "autograd/dropout.h"
+#include "autograd/einsum.h"
 #include "autograd/elementwise.h"
 #include "autograd/gradcheck.h"
 #include "autograd/indexing.h"

@@ -78,7 +78,11 @@ template <class Op> struct SavingNode : Node {
   }
   void visit_saved(void (*fn)(void*, Tensor&), void* context) override {
     for_each_field(op, [&](auto& member) {
-      if constexpr (std::is_same_v<std::remove_cvref_t<decltype(member)>, Tensor>) fn(context, member);
+      using Member = std::remove_cvref_t<decltype(member)>;
+      if constexpr (std::is_same_v<Member, Tensor>) fn(context, member);
+      if constexpr (std::is_same_v<Member, std::vector<Tensor>>) {
+        for (Tensor& t : member) fn(context, t);
+      }
     });
   }
 

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "autograd/checkpoint.h"
+#include "autograd/einsum.h"
 #include "autograd/elementwise.h"
 #include "autograd/losses.h"
 #include "autograd/matmul.h"
@@ -76,6 +77,22 @@ void add_products(std::vector<OpCase>& rows) {
   rows.push_back({"matmul itself", Sizes::any, {normal({3, 3})}, [](In x) { return matmul(x[0], x[0]); }});
 }
 
+void add_einsums(std::vector<OpCase>& rows) {
+  const auto one = [&](const char* equation, std::vector<Input> inputs, Sizes sizes = Sizes::any) {
+    rows.push_back({std::string("einsum ") + equation, sizes, std::move(inputs),
+                    [equation](In x) { return einsum(equation, std::vector<Variable>(x.begin(), x.end())); }});
+  };
+  one("bhld,bhsd->bhls", {normal({1, 2, 3, 4}), normal({1, 2, 5, 4})});
+  one("ij,jk", {normal({3, 4}), normal({4, 2})});
+  one("i,j->ij", {normal({3}), normal({4})}, Sizes::fixed);  // two large ones would fill the memory
+  one("kji->ijk", {normal({2, 3, 4})});
+  one("bii->bi", {normal({2, 3, 3})});
+  one("ii", {normal({3, 3})});
+  one("...ij,...kj->...ik", {normal({2, 1, 3, 4}), normal({5, 2, 4})});
+  one("bij->j", {normal({2, 3, 4})});
+  one("bi,ij,bj->b", {normal({2, 3}), normal({3, 4}), normal({2, 4})});
+}
+
 }  // namespace
 
 std::vector<OpCase> row_cases() {
@@ -137,6 +154,7 @@ std::vector<OpCase> row_cases() {
 
   add_losses(rows);
   add_products(rows);
+  add_einsums(rows);
   rows.push_back({"checkpoint", Sizes::any, {normal({3, 4})}, [](In x) {
                     return checkpoint([](const Variable& z) { return tanh(z) * exp(z); }, x[0]);
                   }});

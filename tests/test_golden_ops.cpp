@@ -1,6 +1,7 @@
 // Single operations against PyTorch: values and gradients of tests/golden/ops.safetensors, in f64 and f32.
 #include <functional>
 
+#include "autograd/einsum.h"
 #include "autograd/elementwise.h"
 #include "autograd/indexing.h"
 #include "autograd/matmul.h"
@@ -117,30 +118,26 @@ std::vector<GoldenCase> losses() {
   };
 }
 
-// The einsum cases are written out as what they come down to.
+GoldenCase of_einsum(const std::string& name, const std::string& equation, std::vector<std::string> operands) {
+  return {name, std::move(operands),
+          [equation](In in, const Constant&) { return einsum(equation, std::vector<Variable>(in.begin(), in.end())); }};
+}
+
 std::vector<GoldenCase> products() {
   return {
       of_a_b("matmul", [](V a, V b) { return matmul(a, b); }),
       of_a_b("matmul_batched", [](V a, V b) { return matmul(a, b); }),
       of_a_b("matmul_row", [](V a, V b) { return matmul(a, b); }),
       of_a_b("matmul_odd", [](V a, V b) { return matmul(a, b); }),
-      of_a_b("einsum_scores", [](V a, V b) { return matmul(a, transpose(b)); }),
-      of_a_b("einsum_implicit", [](V a, V b) { return matmul(a, b); }),
-      of_a_b("einsum_outer", [](V a, V b) { return unsqueeze(a, 1) * b; }),
-      {"einsum_transposed",
-       {"a"},
-       [](In in, const Constant&) {
-         return permute(in[0], {2, 1, 0});
-       }},
-      {"einsum_diagonal", {"a"}, [](In in, const Constant&) { return diagonal(in[0]); }},
-      {"einsum_trace", {"a"}, [](In in, const Constant&) { return sum(diagonal(in[0])); }},
-      of_a_b("einsum_ellipsis", [](V a, V b) { return matmul(a, transpose(b)); }),
-      {"einsum_sum",
-       {"a"},
-       [](In in, const Constant&) {
-         return sum(in[0], {0, 1});
-       }},
-      {"einsum_three", {"a", "b", "c"}, [](In in, const Constant&) { return sum(matmul(in[0], in[1]) * in[2], {1}); }},
+      of_einsum("einsum_scores", "bhld,bhsd->bhls", {"a", "b"}),
+      of_einsum("einsum_implicit", "ij,jk", {"a", "b"}),
+      of_einsum("einsum_outer", "i,j->ij", {"a", "b"}),
+      of_einsum("einsum_transposed", "kji->ijk", {"a"}),
+      of_einsum("einsum_diagonal", "bii->bi", {"a"}),
+      of_einsum("einsum_trace", "ii", {"a"}),
+      of_einsum("einsum_ellipsis", "...ij,...kj->...ik", {"a", "b"}),
+      of_einsum("einsum_sum", "bij->j", {"a"}),
+      of_einsum("einsum_three", "bi,ij,bj->b", {"a", "b", "c"}),
       {"conv1d",
        {"x", "weight"},
        [](In in, const Constant&) {  // [2, 7, 3] -> windows [2, 4, 3, 4] -> [2, 4, 12] -> [2, 4, 5]
