@@ -12,42 +12,39 @@ namespace {
 
 // --- the cipher --------------------------------------------------------------------------------------------
 
-// Four counters side by side, so that the compiler encrypts them in one vector register per word.
-struct FourCounters {
-  static constexpr int lanes = 4;
-  uint32_t word[4][lanes];  // word, then lane
+constexpr uint64_t join(uint32_t high, uint32_t low) { return uint64_t(high) << 32 | low; }
 
-  void encrypt(uint32_t key_low, uint32_t key_high) {
+// The random words of the positions first … first + blocks - 1, four each; room for a multiple of 16 words. Four
+// counters are encrypted side by side, in an array per word, which the compiler turns into vector code.
+void random_words(const Rng& rng, uint64_t first, int64_t blocks, uint32_t* out) {
+  constexpr int lanes = 4;
+  for (int64_t block = 0; block < blocks; block += lanes, out += 4 * lanes) {
+    uint32_t a[lanes], b[lanes], c[lanes], d[lanes];
+    for (int i = 0; i < lanes; ++i) {
+      const uint64_t position = first + uint64_t(block + i);
+      a[i] = uint32_t(position);
+      b[i] = uint32_t(position >> 32);
+      c[i] = uint32_t(rng.stream());
+      d[i] = uint32_t(rng.stream() >> 32);
+    }
+    uint32_t key_low = uint32_t(rng.seed()), key_high = uint32_t(rng.seed() >> 32);
     for (int round = 0; round < 10; ++round) {
       for (int i = 0; i < lanes; ++i) {
-        const uint64_t p = uint64_t(0xD2511F53u) * word[0][i];
-        const uint64_t q = uint64_t(0xCD9E8D57u) * word[2][i];
-        word[0][i] = uint32_t(q >> 32) ^ word[1][i] ^ key_low;
-        word[2][i] = uint32_t(p >> 32) ^ word[3][i] ^ key_high;
-        word[1][i] = uint32_t(q);
-        word[3][i] = uint32_t(p);
+        const uint64_t p = uint64_t(0xD2511F53u) * a[i], q = uint64_t(0xCD9E8D57u) * c[i];
+        const uint32_t next_a = uint32_t(q >> 32) ^ b[i] ^ key_low, next_c = uint32_t(p >> 32) ^ d[i] ^ key_high;
+        b[i] = uint32_t(q);
+        d[i] = uint32_t(p);
+        a[i] = next_a;
+        c[i] = next_c;
       }
       key_low += 0x9E3779B9u;   // the golden ratio
       key_high += 0xBB67AE85u;  // √3 - 1
     }
-  }
-};
-
-// The random words of the positions first … first + blocks - 1, four each; room for a multiple of 16 words.
-void random_words(const Rng& rng, uint64_t first, int64_t blocks, uint32_t* out) {
-  constexpr int lanes = FourCounters::lanes;
-  for (int64_t block = 0; block < blocks; block += lanes, out += 4 * lanes) {
-    FourCounters c;
     for (int i = 0; i < lanes; ++i) {
-      const uint64_t position = first + uint64_t(block + i);
-      c.word[0][i] = uint32_t(position);
-      c.word[1][i] = uint32_t(position >> 32);
-      c.word[2][i] = uint32_t(rng.stream());
-      c.word[3][i] = uint32_t(rng.stream() >> 32);
-    }
-    c.encrypt(uint32_t(rng.seed()), uint32_t(rng.seed() >> 32));
-    for (int i = 0; i < lanes; ++i) {
-      for (int w = 0; w < 4; ++w) out[4 * i + w] = c.word[w][i];
+      out[4 * i] = a[i];
+      out[4 * i + 1] = b[i];
+      out[4 * i + 2] = c[i];
+      out[4 * i + 3] = d[i];
     }
   }
 }
@@ -74,7 +71,6 @@ template <class Fn> void draw(Rng& rng, int64_t n, int words, Fn fn) {
 
 constexpr double k2to32 = 4294967296.0;
 __extension__ typedef unsigned __int128 uint128;
-uint64_t join(uint32_t high, uint32_t low) { return uint64_t(high) << 32 | low; }
 
 // A number in [0, 1) from one word (f32, 24 bits) or two (f64, 53 bits): as many as the mantissa holds.
 template <class T> constexpr int kWords = sizeof(T) == 4 ? 1 : 2;
@@ -120,10 +116,10 @@ thread_local RngScope* innermost_scope = nullptr;
 }  // namespace
 
 std::array<uint32_t, 4> philox4x32(const std::array<uint32_t, 4>& counter, const std::array<uint32_t, 2>& key) {
-  FourCounters c{};
-  for (int w = 0; w < 4; ++w) c.word[w][0] = counter[w];
-  c.encrypt(key[0], key[1]);
-  return {c.word[0][0], c.word[1][0], c.word[2][0], c.word[3][0]};
+  uint32_t words[16];
+  const Rng rng(join(key[1], key[0]), join(counter[3], counter[2]));
+  random_words(rng, join(counter[1], counter[0]), 1, words);
+  return {words[0], words[1], words[2], words[3]};
 }
 
 // --- generators --------------------------------------------------------------------------------------------
@@ -264,7 +260,7 @@ Tensor dropout_mask(const Shape& shape, double p, Rng& rng, DType dtype) {
   const uint64_t dropped = event_words(p);
   return with_floating(dtype, "dropout_mask", [&]<class T>(T) {
     const T kept = p < 1 ? T(1 / (1 - p)) : T(0);
-    return filled<T>(shape, rng, 1, [=](const uint32_t* w) { return w[0] < dropped ? T(0) : kept; });
+    return filled<T>(shape, rng, 1, [=](const uint32_t* w) { return kept * T(w[0] >= dropped); });
   });
 }
 
