@@ -97,24 +97,26 @@ template <class Op> Tensor logical(const char* name, const Tensor& a, const Tens
   return compare(name, a, b, op);
 }
 
-template <class T> void run_unary(typename MapTable<T>::Unary kernel, const void* functor, const Tensor& x, Tensor& y) {
+template <class T> void run_unary(typename MapTable<T>::Loop1 kernel, const void* functor, const Tensor& x, Tensor& y) {
+  const auto run = table_of<T>(*kernels().map).run1;
   const Loop<2> loop(y.shape(), {x.strides(), y.strides()});
   const T* from = x.data<T>();
   T* to = y.data<T>();
   loop.run([&](const auto& at, int64_t n) {
-    kernel(functor, n, from + at[0], loop.run_strides[0], to + at[1], loop.run_strides[1]);
+    run(kernel, functor, n, from + at[0], loop.run_strides[0], to + at[1], loop.run_strides[1]);
   });
 }
 
 template <class T>
-void run_binary(typename MapTable<T>::Binary kernel, const void* functor, const Tensor& a, const Tensor& b, Tensor& y) {
+void run_binary(typename MapTable<T>::Loop2 kernel, const void* functor, const Tensor& a, const Tensor& b, Tensor& y) {
+  const auto run = table_of<T>(*kernels().map).run2;
   const Loop<3> loop(y.shape(), {broadcast_strides(a.shape(), a.strides(), y.shape()),
                                  broadcast_strides(b.shape(), b.strides(), y.shape()), y.strides()});
   const T *from_a = a.data<T>(), *from_b = b.data<T>();
   T* to = y.data<T>();
   loop.run([&](const auto& at, int64_t n) {
-    kernel(functor, n, from_a + at[0], loop.run_strides[0], from_b + at[1], loop.run_strides[1], to + at[2],
-           loop.run_strides[2]);
+    run(kernel, functor, n, from_a + at[0], loop.run_strides[0], from_b + at[1], loop.run_strides[1], to + at[2],
+        loop.run_strides[2]);
   });
 }
 

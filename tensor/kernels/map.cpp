@@ -1,5 +1,5 @@
-// Elementwise loops: one vector loop per functor, whatever the strides. Operands that do not lie element
-// after element pass through a small buffer, so the loop itself only ever sees contiguous ones.
+// Elementwise loops: one per functor, over whole registers of contiguous elements. Operands that do not lie so, and
+// what does not fill a register at the end, pass through a small buffer, in code that all functors share.
 #include "tensor/kernels/map.h"
 
 #include "tensor/kernels/math.h"
@@ -32,50 +32,57 @@ template <class T> class Source {
   T buffer_[kBlock];
 };
 
-// y[i] = op(source[i]…) for n elements, block by block. What does not fill a register at the end comes as a block of
-// its own, padded, so that the loop over whole registers is the only one.
-template <class T, class Op, class... Sources>
-FOVEA_INLINE void each_block(int64_t n, T* y, int64_t y_stride, Op op, Sources... sources) {
+// Cuts n elements into blocks: all at once where every operand is contiguous, else what fits into the buffers; what
+// does not fill a register comes last. body(out, count, first, padded) computes `count` elements, rounded up to
+// registers.
+template <class T, class Body>
+FOVEA_INLINE void each_block(int64_t n, bool contiguous, T* y, int64_t y_stride, Body body) {
   constexpr int lanes = Vec<T>::size;
   T buffer[kBlock];
   for (int64_t first = 0, count; first < n; first += count) {
-    count = n - first < kBlock ? n - first : kBlock;
+    count = contiguous || n - first < kBlock ? n - first : kBlock;
     const bool rest = count < lanes;
     if (!rest) count -= count % lanes;
     const bool direct = y_stride == 1 && !rest;
-    T* out = direct ? y + first : buffer;
-    const auto run = [&](auto... from) FOVEA_INLINE_LAMBDA {
-      for (int64_t i = 0; i < count; i += lanes) op(Vec<T>::load(from + i)...).store(out + i);
-    };
-    run(sources.block(first, count, rest)...);
+    body(direct ? y + first : buffer, (count + lanes - 1) / lanes * lanes, first, count, rest);
     if (direct) continue;
     for (int64_t i = 0; i < count; ++i) y[(first + i) * y_stride] = buffer[i];
   }
 }
 
-template <class F, class T>
-void unary(const void* functor, int64_t n, const T* x, int64_t x_stride, T* y, int64_t y_stride) {
-  const F f = *static_cast<const F*>(functor);
-  each_block(
-      n, y, y_stride, [f](Vec<T> v) FOVEA_INLINE_LAMBDA { return f.value(v); }, Source<T>(x, x_stride));
+template <class T>
+void run1(typename MapTable<T>::Loop1 loop, const void* functor, int64_t n, const T* x, int64_t x_stride, T* y,
+          int64_t y_stride) {
+  Source<T> from(x, x_stride);
+  each_block(n, x_stride == 1 && y_stride == 1, y, y_stride,
+             [&](T* out, int64_t whole, int64_t first, int64_t count, bool rest) {
+               loop(functor, whole, from.block(first, count, rest), out);
+             });
 }
 
-template <class F, class T>
-void gradient(const void* functor, int64_t n, const T* dy, int64_t dy_stride, const T* saved, int64_t saved_stride,
-              T* dx, int64_t dx_stride) {
-  const F f = *static_cast<const F*>(functor);
-  each_block(
-      n, dx, dx_stride, [f](Vec<T> g, Vec<T> s) FOVEA_INLINE_LAMBDA { return f.gradient(g, s); },
-      Source<T>(dy, dy_stride), Source<T>(saved, saved_stride));
+template <class T>
+void run2(typename MapTable<T>::Loop2 loop, const void* functor, int64_t n, const T* a, int64_t a_stride, const T* b,
+          int64_t b_stride, T* y, int64_t y_stride) {
+  Source<T> from_a(a, a_stride), from_b(b, b_stride);
+  each_block(n, a_stride == 1 && b_stride == 1 && y_stride == 1, y, y_stride,
+             [&](T* out, int64_t whole, int64_t first, int64_t count, bool rest) {
+               loop(functor, whole, from_a.block(first, count, rest), from_b.block(first, count, rest), out);
+             });
 }
 
-template <class F, class T>
-void binary(const void* functor, int64_t n, const T* a, int64_t a_stride, const T* b, int64_t b_stride, T* y,
-            int64_t y_stride) {
+template <class F, class T> void unary(const void* functor, int64_t n, const T* x, T* y) {
   const F f = *static_cast<const F*>(functor);
-  each_block(
-      n, y, y_stride, [f](Vec<T> u, Vec<T> v) FOVEA_INLINE_LAMBDA { return f.value(u, v); }, Source<T>(a, a_stride),
-      Source<T>(b, b_stride));
+  for (int64_t i = 0; i < n; i += Vec<T>::size) f.value(Vec<T>::load(x + i)).store(y + i);
+}
+
+template <class F, class T> void gradient(const void* functor, int64_t n, const T* dy, const T* saved, T* dx) {
+  const F f = *static_cast<const F*>(functor);
+  for (int64_t i = 0; i < n; i += Vec<T>::size) f.gradient(Vec<T>::load(dy + i), Vec<T>::load(saved + i)).store(dx + i);
+}
+
+template <class F, class T> void binary(const void* functor, int64_t n, const T* a, const T* b, T* y) {
+  const F f = *static_cast<const F*>(functor);
+  for (int64_t i = 0; i < n; i += Vec<T>::size) f.value(Vec<T>::load(a + i), Vec<T>::load(b + i)).store(y + i);
 }
 
 template <class T>
@@ -93,7 +100,7 @@ void where(int64_t n, const bool* c, int64_t c_stride, const T* a, int64_t a_str
 
 template <class T, class... F, class... G>
 constexpr MapTable<T> make_table(functor::FunctorList<F...>, functor::FunctorList<G...>) {
-  return {{unary<F, T>...}, {gradient<F, T>...}, {binary<G, T>...}, where<T>};
+  return {{unary<F, T>...}, {gradient<F, T>...}, {binary<G, T>...}, run1<T>, run2<T>, where<T>};
 }
 
 }  // namespace

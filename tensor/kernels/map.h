@@ -8,12 +8,17 @@
 namespace fovea {
 
 template <class T> struct MapTable {
-  using Unary = void (*)(const void* functor, int64_t n, const T* x, int64_t x_stride, T* y, int64_t y_stride);
-  using Binary = void (*)(const void* functor, int64_t n, const T* a, int64_t a_stride, const T* b, int64_t b_stride,
-                          T* y, int64_t y_stride);
-  Unary unary[functor::UnaryFunctors::size];      // y = f.value(x)
-  Binary gradient[functor::UnaryFunctors::size];  // dx = f.gradient(dy, saved)
-  Binary binary[functor::BinaryFunctors::size];   // y = f.value(a, b)
+  // The loop of one functor: n a multiple of the register's lanes, every operand contiguous.
+  using Loop1 = void (*)(const void* functor, int64_t n, const T* x, T* y);
+  using Loop2 = void (*)(const void* functor, int64_t n, const T* a, const T* b, T* y);
+  Loop1 unary[functor::UnaryFunctors::size];     // y = f.value(x)
+  Loop2 gradient[functor::UnaryFunctors::size];  // dx = f.gradient(dy, saved)
+  Loop2 binary[functor::BinaryFunctors::size];   // y = f.value(a, b)
+
+  // Those loops over any n and strides.
+  void (*run1)(Loop1 loop, const void* functor, int64_t n, const T* x, int64_t x_stride, T* y, int64_t y_stride);
+  void (*run2)(Loop2 loop, const void* functor, int64_t n, const T* a, int64_t a_stride, const T* b, int64_t b_stride,
+               T* y, int64_t y_stride);
   void (*where)(int64_t n, const bool* c, int64_t c_stride, const T* a, int64_t a_stride, const T* b, int64_t b_stride,
                 T* y);  // y = c ? a : b
 };

@@ -50,6 +50,29 @@ template <> struct Register<double> {
   using Int = int64_t;
 };
 
+// The compilers turn the lane loop of fma() below into one instruction by themselves. Where they know a name for the
+// instruction, using it halves the time that they take.
+#if defined(__AVX512F__) && !defined(FOVEA_VECTOR_BYTES)
+constexpr bool kNativeFma = true;
+FOVEA_INLINE auto native_fma(Register<float>::Raw a, Register<float>::Raw b, Register<float>::Raw c) {
+  return __builtin_ia32_vfmaddps512_mask(a, b, c, uint16_t(-1), 4);  // 4: round as the processor is set to
+}
+FOVEA_INLINE auto native_fma(Register<double>::Raw a, Register<double>::Raw b, Register<double>::Raw c) {
+  return __builtin_ia32_vfmaddpd512_mask(a, b, c, uint8_t(-1), 4);
+}
+#elif defined(__AVX2__) && defined(__FMA__) && !defined(FOVEA_VECTOR_BYTES)
+constexpr bool kNativeFma = true;
+FOVEA_INLINE auto native_fma(Register<float>::Raw a, Register<float>::Raw b, Register<float>::Raw c) {
+  return __builtin_ia32_vfmaddps256(a, b, c);
+}
+FOVEA_INLINE auto native_fma(Register<double>::Raw a, Register<double>::Raw b, Register<double>::Raw c) {
+  return __builtin_ia32_vfmaddpd256(a, b, c);
+}
+#else
+constexpr bool kNativeFma = false;
+template <class Raw> Raw native_fma(Raw a, Raw, Raw) { return a; }  // never called
+#endif
+
 // A register full of T.
 template <class T> struct Vec {
   static constexpr int size = kVectorBytes / int(sizeof(T));
@@ -107,6 +130,7 @@ template <class T> struct Vec {
   // a * b + c with one rounding (two where the instruction set has no fused multiply-add).
   friend FOVEA_INLINE Vec fma(Vec a, Vec b, Vec c) {
     if constexpr (!kFused) return a * b + c;
+    if constexpr (kNativeFma) return native_fma(a.raw, b.raw, c.raw);
     Raw r;
     FOVEA_EACH_LANE
     for (int i = 0; i < size; ++i) {
