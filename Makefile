@@ -151,7 +151,7 @@ $(BUILD)/bin/test_%: $(BUILD)/obj/tests/test_%.o $(filter-out $(BUILD)/obj/tests
 $(BUILD)/bin/tests $(BUILD)/bin/test_math $(BUILD)/bin/math_ulp: $(PROBES)
 
 test: $(BUILD)/bin/tests $(EXAMPLES)  ## every test, under every instruction set of this machine
-	$(BUILD)/bin/tests
+	$(BUILD)/bin/tests $(TEST_FLAGS)
 
 # --- everyday commands -------------------------------------------------------------------------------------------
 run: $(BUILD)/bin/char_gpt  ## train a small GPT on fovea's own sources, and let it write
@@ -161,7 +161,7 @@ bench: $(BENCHES)  ## measure the matrix products on this machine
 	$(BUILD)/bin/bench_gemm
 
 check: $(LIBRARY)  ## format, layering, weak symbols, warnings (with both compilers, where both are installed)
-	tests/check.sh $(BUILD)
+	tests/check.sh $(BUILD) '$(FLAGS) -DFOVEA_OWN_TEXT="README.md" $(if $(DOCTEST),-isystem $(BUILD)/doctest)'
 
 format:  ## put the sources into the project's style
 	clang-format -i $(shell git ls-files '*.h' '*.cpp')

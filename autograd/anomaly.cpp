@@ -9,17 +9,6 @@
 namespace fovea {
 namespace {
 
-std::string index_text(int64_t flat, const Shape& shape) {
-  Dims index(shape.rank(), 0);
-  for (int axis = shape.rank() - 1; axis >= 0; --axis) {
-    index[axis] = flat % shape[axis];
-    flat /= shape[axis];
-  }
-  std::ostringstream out;
-  out << index;
-  return out.str();
-}
-
 // "-inf at [1, 2]", or empty if every element is finite.
 std::string first_bad(const Tensor& x) {
   if (!is_floating(x.dtype())) return "";
@@ -30,7 +19,7 @@ std::string first_bad(const Tensor& x) {
     out << (std::isnan(values[i]) ? "NaN"
             : values[i] > 0       ? "inf"
                                   : "-inf")
-        << " at " << index_text(int64_t(i), x.shape());
+        << " at " << index_at(int64_t(i), x.shape());
     return out.str();
   }
   return "";
@@ -50,7 +39,7 @@ std::string extremes(const Tensor& x) {
     high = std::max(high, values[i]);
     if (!(std::abs(values[i]) <= std::abs(values[largest]))) largest = i;
   }
-  out << " from " << low << " to " << high << ", extreme at " << index_text(int64_t(largest), x.shape());
+  out << " from " << low << " to " << high << ", extreme at " << index_at(int64_t(largest), x.shape());
   return out.str();
 }
 

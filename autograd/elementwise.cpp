@@ -58,22 +58,22 @@ struct Pow {  // d(a^b) = b a^(b−1) da + log(a) a^b db; 0^0 has no slope
 };
 
 // The gradient goes to whichever operand was taken; half to each where they are equal.
+Grads<2> to_the_taken(const Tensor& dy, const Tensor& a_taken, const Tensor& b_taken) {
+  const Tensor zero = scalar(0, dy.dtype());
+  const Tensor shared = where(logical_or(a_taken, b_taken), zero, dy * 0.5);
+  return {where(a_taken, dy, shared), where(b_taken, dy, shared)};
+}
+
 struct Minimum {
   Tensor a, b;
   Tensor forward(const Tensor& a_, const Tensor& b_) { return minimum(a = a_, b = b_); }
-  Grads<2> backward(const Tensor& dy, Needs<2>) const {
-    const Tensor zero = scalar(0, dy.dtype()), shared = where(equal(a, b), dy * 0.5, zero);
-    return {where(a < b, dy, shared), where(a > b, dy, shared)};
-  }
+  Grads<2> backward(const Tensor& dy, Needs<2>) const { return to_the_taken(dy, a<b, a> b); }
 };
 
 struct Maximum {
   Tensor a, b;
   Tensor forward(const Tensor& a_, const Tensor& b_) { return maximum(a = a_, b = b_); }
-  Grads<2> backward(const Tensor& dy, Needs<2>) const {
-    const Tensor zero = scalar(0, dy.dtype()), shared = where(equal(a, b), dy * 0.5, zero);
-    return {where(a > b, dy, shared), where(a < b, dy, shared)};
-  }
+  Grads<2> backward(const Tensor& dy, Needs<2>) const { return to_the_taken(dy, a > b, a < b); }
 };
 
 struct Where {

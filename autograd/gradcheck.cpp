@@ -21,14 +21,9 @@ constexpr size_t failures_shown = 5;
 
 double inner(const Numbers& a, const Numbers& b) { return std::inner_product(a.begin(), a.end(), b.begin(), 0.0); }
 
-std::string index_text(int64_t flat, const Shape& shape) {
-  Dims index(shape.rank(), 0);
-  for (int axis = shape.rank() - 1; axis >= 0; --axis) {
-    index[axis] = flat % shape[axis];
-    flat /= shape[axis];
-  }
+std::string index_text(int64_t place, const Shape& shape) {
   std::ostringstream out;
-  out << index;
+  out << index_at(place, shape);
   return out.str();
 }
 

@@ -11,7 +11,13 @@
 namespace fovea {
 
 Variable cat(const std::vector<Variable>& parts, int axis = 0);
+inline Variable cat(std::initializer_list<Variable> parts, int axis = 0) {
+  return cat(std::vector<Variable>(parts), axis);
+}
 Variable stack(const std::vector<Variable>& parts, int axis = 0);
+inline Variable stack(std::initializer_list<Variable> parts, int axis = 0) {
+  return stack(std::vector<Variable>(parts), axis);
+}
 std::vector<Variable> split(const Variable& x, int64_t size, int axis = 0);
 std::vector<Variable> split(const Variable& x, const std::vector<int64_t>& sizes, int axis = 0);
 std::vector<Variable> chunk(const Variable& x, int64_t chunks, int axis = 0);

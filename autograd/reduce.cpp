@@ -62,17 +62,19 @@ struct Var {  // σ² = Σ (x − x̄)² / (n − correction);  dx = dσ² · 2 
   }
 };
 
-// The smallest or the largest; where several are equal, each gets its share.
+// dy to the elements of x that equal the extreme y; where several do, each gets its share.
+Tensor to_the_taken(const Tensor& dy, const Tensor& x, const Tensor& y, const Axes& axes) {
+  const Shape lined_up = kept(x, axes);
+  const Tensor taken = equal(x, reshape(y, lined_up)).to(dy.dtype());
+  return taken * (reshape(dy, lined_up) / sum(taken, axes, true));
+}
+
 struct Min {
   Axes axes;
   bool keep_dims;
   Tensor x, y;
   Tensor forward(const Tensor& x_) { return y = min(x = x_, axes, keep_dims); }
-  Grads<1> backward(const Tensor& dy, Needs<1>) const {
-    const Shape lined_up = kept(x, axes);
-    const Tensor taken = equal(x, reshape(y, lined_up)).to(dy.dtype());
-    return {taken * (reshape(dy, lined_up) / sum(taken, axes, true))};
-  }
+  Grads<1> backward(const Tensor& dy, Needs<1>) const { return {to_the_taken(dy, x, y, axes)}; }
 };
 
 struct Max {
@@ -80,11 +82,7 @@ struct Max {
   bool keep_dims;
   Tensor x, y;
   Tensor forward(const Tensor& x_) { return y = max(x = x_, axes, keep_dims); }
-  Grads<1> backward(const Tensor& dy, Needs<1>) const {
-    const Shape lined_up = kept(x, axes);
-    const Tensor taken = equal(x, reshape(y, lined_up)).to(dy.dtype());
-    return {taken * (reshape(dy, lined_up) / sum(taken, axes, true))};
-  }
+  Grads<1> backward(const Tensor& dy, Needs<1>) const { return {to_the_taken(dy, x, y, axes)}; }
 };
 
 struct Logsumexp {  // y = log Σ e^x;  dx = dy e^(x − y), the softmax

@@ -72,8 +72,8 @@ int32_t Tape::place_of(const Variable& x, const char* operation) {
            "on this inner one. Pass it in as a Parameter, or detach() it");
   }
   fail(ErrorKind::tape, operation, ": variable ", x.shape(),
-       " was recorded by a tape that has finished; detach() it to "
-       "use its value, or compute it again under this tape");
+       " was recorded by a tape that has finished; detach() it to use its value, compute it again under this tape, or, "
+       "inside checkpoint(), pass it in through x");
 }
 
 void Tape::keep(Node* node, const char* name, const Tensor& y) {

@@ -11,8 +11,12 @@
 namespace fovea {
 
 // --- joining and cutting -----------------------------------------------------------------------------------
-Tensor cat(const std::vector<Tensor>& parts, int axis = 0);    // along an axis that exists; the other sizes agree
+Tensor cat(const std::vector<Tensor>& parts, int axis = 0);  // along an axis that exists; the other sizes agree
+inline Tensor cat(std::initializer_list<Tensor> parts, int axis = 0) { return cat(std::vector<Tensor>(parts), axis); }
 Tensor stack(const std::vector<Tensor>& parts, int axis = 0);  // along a new axis; all shapes agree
+inline Tensor stack(std::initializer_list<Tensor> parts, int axis = 0) {
+  return stack(std::vector<Tensor>(parts), axis);
+}
 std::vector<Tensor> split(const Tensor& x, int64_t size, int axis = 0);  // views; the last may be smaller
 std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& sizes, int axis = 0);  // views; Σ sizes = all
 std::vector<Tensor> chunk(const Tensor& x, int64_t chunks, int axis = 0);                     // at most so many views

@@ -64,6 +64,15 @@ Strides row_major(const Shape& shape) {
   return strides;
 }
 
+Dims index_at(int64_t place, const Shape& shape) {
+  Dims index(shape.rank(), 0);
+  for (int axis = shape.rank() - 1; axis >= 0; --axis) {
+    index[axis] = place % shape[axis];
+    place /= shape[axis];
+  }
+  return index;
+}
+
 int normalize_axis(const char* operation, int64_t axis, int rank) {
   if (axis < -rank || axis >= rank)
     fail(ErrorKind::index, operation, ": axis ", axis, " of a tensor with ", rank, " axes; it must lie in [", -rank,

@@ -61,6 +61,9 @@ int64_t element_count(const char* operation, const Shape& shape);
 
 Strides row_major(const Shape& shape);
 
+// The index of an element from its place in row-major order: 5 in [2, 3] is [1, 2].
+Dims index_at(int64_t place, const Shape& shape);
+
 // An axis counted from the end (-1 is the last) as its place from the start; outside [-rank, rank) is an
 // error.
 int normalize_axis(const char* operation, int64_t axis, int rank);

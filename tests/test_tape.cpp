@@ -161,7 +161,7 @@ TEST_CASE("a variable of a tape that has finished") {
   Tape tape;
   CHECK_THROWS_WITH_AS(kept * 2,
                        "mul_scalar: variable [] was recorded by a tape that has finished; detach() it to use its "
-                       "value, or compute it again under this tape",
+                       "value, compute it again under this tape, or, inside checkpoint(), pass it in through x",
                        TapeError);
   CHECK((detach(kept) * 2).item() == 8);
 }
