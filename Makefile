@@ -127,7 +127,7 @@ DOCTEST  := $(BUILD)/doctest/doctest/doctest.h
 endif
 # g++ 12 sees overlaps and dangling pointers in correct uses of std::string and initialiser lists.
 $(TESTS): FLAGS += $(if $(DOCTEST),-isystem $(BUILD)/doctest) -Wno-psabi \
-                   $(if $(findstring clang,$(CXX)),,-Wno-restrict -Wno-array-bounds -Wno-dangling-pointer)
+                   $(if $(findstring clang,$(CXX)),,-Wno-restrict -Wno-array-bounds -Wno-dangling-pointer -Wno-stringop-overflow)
 $(TESTS): | $(DOCTEST)
 
 $(BUILD)/doctest/doctest/doctest.h:
