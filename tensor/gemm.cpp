@@ -23,9 +23,9 @@
 namespace fovea {
 namespace {
 
-template <class T> const GemmTable<T>& table();
-template <> const GemmTable<float>& table() { return kernels().gemm->f32; }
-template <> const GemmTable<double>& table() { return kernels().gemm->f64; }
+template <class T> const GemmTable<T>& gemm_table();
+template <> const GemmTable<float>& gemm_table() { return kernels().gemm->f32; }
+template <> const GemmTable<double>& gemm_table() { return kernels().gemm->f64; }
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
@@ -177,9 +177,9 @@ template <class T> void multiply(const Product<T>& p, int64_t workers) {
       for (int64_t j = 0; j < p.n; ++j) row[j] = p.beta == T(0) ? T(0) : p.beta * row[j];
     }
   } else if (p.m == 1) {
-    multiply_row(table<T>(), p, workers);
+    multiply_row(gemm_table<T>(), p, workers);
   } else {
-    multiply_blocked(table<T>(), p, workers);
+    multiply_blocked(gemm_table<T>(), p, workers);
   }
 }
 

@@ -10,14 +10,14 @@ namespace fovea {
 namespace {
 
 // What a product computes: operands as matrices with batch axes in front, and the shape of the result.
-struct Product {
+struct BatchedProduct {
   Tensor a, b;  // [..., m, k], [..., k, n]; batch axes not yet broadcast
   int64_t m, n, k;
   Shape batch;   // broadcast
   Shape result;  // batch, then m unless a was 1-D, then n unless b was 1-D
 };
 
-Product check(const Tensor& a, const Tensor& b) {
+BatchedProduct checked_operands(const Tensor& a, const Tensor& b) {
   if (a.dtype() != b.dtype())
     fail(ErrorKind::dtype, "matmul: a ", a.shape(), " is ", a.dtype(), ", b ", b.shape(), " is ", b.dtype(),
          "; convert one with .to()");
@@ -29,7 +29,7 @@ Product check(const Tensor& a, const Tensor& b) {
     fail(ErrorKind::shape, "matmul: inner sizes differ: a ", a.shape(), " has ", inner_a, ", b ", b.shape(), " has ",
          inner_b);
 
-  Product p{a.rank() == 1 ? unsqueeze(a, 0) : a, b.rank() == 1 ? unsqueeze(b, 1) : b, 0, 0, inner_a, {}, {}};
+  BatchedProduct p{a.rank() == 1 ? unsqueeze(a, 0) : a, b.rank() == 1 ? unsqueeze(b, 1) : b, 0, 0, inner_a, {}, {}};
   p.m = p.a.size(-2);
   p.n = p.b.size(-1);
   const auto batch_of = [](const Tensor& x) { return Shape(std::span(x.shape().begin(), size_t(x.rank() - 2))); };
@@ -41,13 +41,13 @@ Product check(const Tensor& a, const Tensor& b) {
 }
 
 // A matrix operand as gemm takes it: row-major with a leading dimension, possibly transposed.
-struct Matrix {
+struct MatrixView {
   Tensor x;
   Trans trans;
   int64_t leading;
 };
 
-Matrix as_matrix(const Tensor& x) {
+MatrixView as_matrix(const Tensor& x) {
   const int64_t rows = x.size(-2), columns = x.size(-1);
   const int64_t down = x.strides()[x.rank() - 2], right = x.strides()[x.rank() - 1];
   if ((right == 1 || columns == 1) && (down >= columns || rows == 1)) return {x, Trans::no, rows == 1 ? columns : down};
@@ -71,9 +71,9 @@ Strides batch_strides(const Tensor& x, const Shape& batch) {
   return broadcast_strides(front(x.shape()), front(x.strides()), batch);
 }
 
-// out [batch..., m, n] with rows of adjacent elements; a and b as in Product.
-template <class T> void multiply(const Product& p, Tensor& out, T beta) {
-  const Matrix a = as_matrix(p.a), b = as_matrix(p.b);
+// out [batch..., m, n] with rows of adjacent elements; a and b as in BatchedProduct.
+template <class T> void multiply_batches(const BatchedProduct& p, Tensor& out, T beta) {
+  const MatrixView a = as_matrix(p.a), b = as_matrix(p.b);
   const int64_t ldc = out.size(-2) == 1 ? p.n : out.strides()[out.rank() - 2];
   const Loop<3> loop(p.batch, {batch_strides(a.x, p.batch), batch_strides(b.x, p.batch), batch_strides(out, p.batch)});
   const T *a_data = a.x.data<T>(), *b_data = b.x.data<T>();
@@ -95,7 +95,7 @@ template <class T> void multiply(const Product& p, Tensor& out, T beta) {
 }  // namespace
 
 void matmul_into(const Tensor& a, const Tensor& b, Tensor& out, bool accumulate) {
-  Product p = check(a, b);
+  BatchedProduct p = checked_operands(a, b);
   if (out.shape() != p.result || out.dtype() != a.dtype())
     fail(ErrorKind::shape, "matmul: out ", out.shape(), " of ", out.dtype(), " does not fit the product of a ",
          a.shape(), " and b ", b.shape(), ", ", p.result, " of ", a.dtype());
@@ -118,12 +118,12 @@ void matmul_into(const Tensor& a, const Tensor& b, Tensor& out, bool accumulate)
     p.m = target.size(0);
     p.batch = {};
   }
-  with_floating(a.dtype(), "matmul", [&]<class T>(T) { multiply<T>(p, target, T(accumulate ? 1 : 0)); });
+  with_floating(a.dtype(), "matmul", [&]<class T>(T) { multiply_batches<T>(p, target, T(accumulate ? 1 : 0)); });
   if (!in_rows) out.copy_(target.view(out.shape(), row_major(out.shape())));
 }
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
-  Tensor out = empty(check(a, b).result, a.dtype());
+  Tensor out = empty(checked_operands(a, b).result, a.dtype());
   matmul_into(a, b, out);
   return out;
 }

@@ -14,7 +14,7 @@ namespace {
 // The rows that share one partial sum of dweight: few enough for f32, enough to make that sum cheap.
 constexpr int64_t kRowsPerPartial = 32;
 
-template <class T> const RowTable<T>& table() { return table_of<T>(*kernels().rows); }
+template <class T> const RowTable<T>& row_table() { return table_of<T>(*kernels().rows); }
 
 void require_rows(const char* name, const char* role, const Tensor& x) {
   if (x.rank() == 0) fail(ErrorKind::shape, name, ": ", role, " is a single number []; it needs at least one axis");
@@ -56,7 +56,7 @@ Tensor along_axis(const char* name, int some_axis, Call call, const Tensor& x, c
     const auto run = [&](const auto&... in) {  // all contiguous
       each_piece(x, [&](int64_t first, int64_t last) {
         const int64_t n = x.shape().back(), at = first * n;
-        call(table<T>(), last - first, n, in.template data<T>() + at..., out.data<T>() + at);
+        call(row_table<T>(), last - first, n, in.template data<T>() + at..., out.data<T>() + at);
       });
     };
     run(std::as_const(x).contiguous(), more.contiguous()...);
@@ -134,7 +134,8 @@ Tensor masked_softmax(const Tensor& x, double scale, const Tensor& mask, bool ca
     each_piece(x, [&](int64_t first, int64_t last) {
       for (int64_t r = first; r < last; ++r) {
         const int64_t seen = causal ? std::clamp<int64_t>(r % queries + 1 + keys - queries, 0, keys) : keys;
-        table<T>().masked_softmax(keys, seen, scale, rows.data<T>() + r * keys, masks.of(r), out.data<T>() + r * keys);
+        row_table<T>().masked_softmax(keys, seen, scale, rows.data<T>() + r * keys, masks.of(r),
+                                      out.data<T>() + r * keys);
       }
     });
   });
@@ -156,7 +157,7 @@ NormResult norm(const char* name, bool centred, const Tensor& x, const Tensor& w
   Tensor rstd = empty(row_shape(x), DType::f64), mean = centred ? empty(row_shape(x), DType::f64) : Tensor{};
   Tensor out = empty(x.shape(), x.dtype());
   with_floating(x.dtype(), name, [&]<class T>(T) {
-    const auto kernel = centred ? table<T>().layer_norm : table<T>().rms_norm;
+    const auto kernel = centred ? row_table<T>().layer_norm : row_table<T>().rms_norm;
     each_piece(x, [&](int64_t first, int64_t last) {
       kernel(last - first, n, rows.data<T>() + first * n, w.data<T>(), b.data<T>(), eps, out.data<T>() + first * n,
              centred ? mean.data<double>() + first : nullptr, rstd.data<double>() + first);
@@ -178,7 +179,7 @@ NormGradients norm_backward(const char* name, bool centred, const Tensor& dy, co
   Tensor dx = wanted(needs.dx, x.shape());
   Tensor dweights = wanted(needs.dweight, {partials, n}), dbiases = wanted(centred && needs.dbias, {partials, n});
   with_floating(x.dtype(), name, [&]<class T>(T) {
-    const auto kernel = centred ? table<T>().layer_norm_backward : table<T>().rms_norm_backward;
+    const auto kernel = centred ? row_table<T>().layer_norm_backward : row_table<T>().rms_norm_backward;
     const auto at = [](Tensor& t, int64_t offset) { return t.defined() ? t.data<T>() + offset : nullptr; };
     parallel_for(rows, kRowsPerPartial, [&](int64_t first, int64_t last) {
       const int64_t from = first * n, partial = first / kRowsPerPartial * n;
@@ -259,8 +260,8 @@ CrossEntropyResult cross_entropy_rows(const Tensor& logits, const Tensor& target
   with_floating(logits.dtype(), "cross_entropy", [&]<class T>(T) {
     const CrossEntropySettings<T> settings = settings_of<T>(logits, options);
     each_piece(logits, [&](int64_t first, int64_t last) {
-      table<T>().cross_entropy(last - first, n, rows.data<T>() + first * n, target + first, settings,
-                               result.losses.data<T>() + first, result.logsumexps.data<double>() + first);
+      row_table<T>().cross_entropy(last - first, n, rows.data<T>() + first * n, target + first, settings,
+                                   result.losses.data<T>() + first, result.logsumexps.data<double>() + first);
     });
     for (int64_t r = 0; r < classes.count(); ++r) {
       if (target[r] == options.ignore_index) continue;
@@ -282,9 +283,9 @@ Tensor cross_entropy_rows_backward(const Tensor& dlosses, const Tensor& logits, 
   with_floating(logits.dtype(), "cross_entropy", [&]<class T>(T) {
     const CrossEntropySettings<T> settings = settings_of<T>(logits, options);
     each_piece(logits, [&](int64_t first, int64_t last) {
-      table<T>().cross_entropy_backward(last - first, n, gradients.data<T>() + first, rows.data<T>() + first * n,
-                                        classes.data<int64_t>() + first, logsumexps.data<double>() + first, settings,
-                                        out.data<T>() + first * n);
+      row_table<T>().cross_entropy_backward(last - first, n, gradients.data<T>() + first, rows.data<T>() + first * n,
+                                            classes.data<int64_t>() + first, logsumexps.data<double>() + first,
+                                            settings, out.data<T>() + first * n);
     });
   });
   return out;

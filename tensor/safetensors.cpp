@@ -18,12 +18,6 @@ constexpr const char* metadata_key = "__metadata__";
 
 // --- element types ------------------------------------------------------------------------------------------------
 
-template <class T> T load(const std::byte* from) {
-  T value;
-  std::memcpy(&value, from, sizeof value);
-  return value;
-}
-
 float from_f16(uint16_t half) {
   const uint32_t sign = uint32_t(half & 0x8000) << 16, exponent = half >> 10 & 31, mantissa = half & 1023;
   if (exponent == 0) return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(float(mantissa) * 0x1p-24f));
@@ -35,7 +29,7 @@ float from_bf16(uint16_t half) { return std::bit_cast<float>(uint32_t(half) << 1
 template <class From, class To, To (*convert)(From)>
 void convert_all(std::span<const std::byte> from, std::span<std::byte> to) {
   for (size_t i = 0; i * sizeof(From) < from.size(); ++i) {
-    const To value = convert(load<From>(from.data() + i * sizeof(From)));
+    const To value = convert(load_as<From>(from.data() + i * sizeof(From)));
     std::memcpy(to.data() + i * sizeof(To), &value, sizeof value);
   }
 }

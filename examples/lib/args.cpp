@@ -16,8 +16,6 @@ namespace {
 
 constexpr size_t help_columns = 88;
 
-bool starts_with(std::string_view text, std::string_view start) { return text.substr(0, start.size()) == start; }
-
 std::string join(const std::vector<std::string>& words, std::string_view between) {
   std::string text;
   for (const std::string& word : words) text.append(text.empty() ? "" : between).append(word);
@@ -154,19 +152,19 @@ Args::Entry& Args::find(const std::string& word) {
   }
   const std::string meant = nearest(name, names);
   const std::string advice = meant.empty() ? program_ + " --help lists all flags" : "did you mean " + meant + "?";
-  if (starts_with(name, "-")) refuse("unknown flag " + name + "; " + advice);
+  if (name.starts_with("-")) refuse("unknown flag " + name + "; " + advice);
   refuse("\"" + word + "\" belongs to no flag; " + advice);
 }
 
 std::vector<std::string> Args::take_values(const Entry& entry, size_t& next) const {
   const bool is_list = holds<std::vector<std::string>>(entry.flag);
   if (next == typed_.size()) refuse(entry.name + " wants " + wanted(entry) + ", got nothing");
-  if (starts_with(typed_[next], "--")) {
+  if (typed_[next].starts_with("--")) {
     refuse(entry.name + " wants " + wanted(entry) + ", got the flag " + typed_[next] +
            " (a value that starts with -- is given as " + entry.name + "=...)");
   }
   std::vector<std::string> values = {typed_[next++]};
-  const auto is_value = [](const std::string& word) { return !starts_with(word, "-") || word == "-"; };
+  const auto is_value = [](const std::string& word) { return !word.starts_with("-") || word == "-"; };
   while (is_list && next < typed_.size() && is_value(typed_[next])) values.push_back(typed_[next++]);
   return values;
 }

@@ -23,8 +23,6 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return d[a.size()][b.size()];
 }
 
-bool starts_with(std::string_view text, std::string_view start) { return text.substr(0, start.size()) == start; }
-
 std::string_view without_dashes(std::string_view text) {
   return text.substr(std::min(text.find_first_not_of('-'), text.size()));
 }
@@ -37,7 +35,7 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
   for (const std::string& candidate : candidates) {
     const std::string_view a = without_dashes(word), b = without_dashes(candidate);
     size_t distance = edit_distance(a, b);
-    const bool one_starts_other = a.size() >= 2 && b.size() >= 2 && (starts_with(a, b) || starts_with(b, a));
+    const bool one_starts_other = a.size() >= 2 && b.size() >= 2 && (a.starts_with(b) || b.starts_with(a));
     if (one_starts_other) distance = std::min<size_t>(distance, 1);
     if (distance < best_distance) best = candidate, best_distance = distance;
   }
