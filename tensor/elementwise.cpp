@@ -58,22 +58,22 @@ void require_number(const char* name, const Tensor& x) {
 
 // y = op(x), element by element, for any types.
 template <class X, class Y, class Op> void each(const Tensor& x, Tensor& y, Op op) {
-  const Loop<2> loop(y.shape(), {broadcast_strides(x.shape(), x.strides(), y.shape()), y.strides()});
+  const Loop loop(y.shape(), {broadcast_strides(x.shape(), x.strides(), y.shape()), y.strides()});
   const X* from = x.data<X>();
   Y* to = y.data<Y>();
-  loop.run([&](const auto& at, int64_t n) {
+  loop.run([&](const int64_t* at, int64_t n) {
     for (int64_t i = 0; i < n; ++i) to[at[1] + i * loop.run_strides[1]] = op(from[at[0] + i * loop.run_strides[0]]);
   });
 }
 
 // y = op(a, b) with broadcasting.
 template <class X, class Y, class Op> void each(const Tensor& a, const Tensor& b, Tensor& y, Op op) {
-  const Loop<3> loop(y.shape(), {broadcast_strides(a.shape(), a.strides(), y.shape()),
-                                 broadcast_strides(b.shape(), b.strides(), y.shape()), y.strides()});
+  const Loop loop(y.shape(), {broadcast_strides(a.shape(), a.strides(), y.shape()),
+                              broadcast_strides(b.shape(), b.strides(), y.shape()), y.strides()});
   const X *from_a = a.data<X>(), *from_b = b.data<X>();
   Y* to = y.data<Y>();
-  const auto [sa, sb, sy] = loop.run_strides;
-  loop.run([&, sa = sa, sb = sb, sy = sy](const auto& at, int64_t n) {
+  const int64_t sa = loop.run_strides[0], sb = loop.run_strides[1], sy = loop.run_strides[2];
+  loop.run([&](const int64_t* at, int64_t n) {
     for (int64_t i = 0; i < n; ++i) to[at[2] + i * sy] = op(from_a[at[0] + i * sa], from_b[at[1] + i * sb]);
   });
 }
@@ -99,10 +99,10 @@ template <class Op> Tensor logical(const char* name, const Tensor& a, const Tens
 
 template <class T> void run_unary(typename MapTable<T>::Loop1 kernel, const void* functor, const Tensor& x, Tensor& y) {
   const auto run = table_of<T>(*kernels().map).run1;
-  const Loop<2> loop(y.shape(), {x.strides(), y.strides()});
+  const Loop loop(y.shape(), {x.strides(), y.strides()});
   const T* from = x.data<T>();
   T* to = y.data<T>();
-  loop.run([&](const auto& at, int64_t n) {
+  loop.run([&](const int64_t* at, int64_t n) {
     run(kernel, functor, n, from + at[0], loop.run_strides[0], to + at[1], loop.run_strides[1]);
   });
 }
@@ -110,11 +110,11 @@ template <class T> void run_unary(typename MapTable<T>::Loop1 kernel, const void
 template <class T>
 void run_binary(typename MapTable<T>::Loop2 kernel, const void* functor, const Tensor& a, const Tensor& b, Tensor& y) {
   const auto run = table_of<T>(*kernels().map).run2;
-  const Loop<3> loop(y.shape(), {broadcast_strides(a.shape(), a.strides(), y.shape()),
-                                 broadcast_strides(b.shape(), b.strides(), y.shape()), y.strides()});
+  const Loop loop(y.shape(), {broadcast_strides(a.shape(), a.strides(), y.shape()),
+                              broadcast_strides(b.shape(), b.strides(), y.shape()), y.strides()});
   const T *from_a = a.data<T>(), *from_b = b.data<T>();
   T* to = y.data<T>();
-  loop.run([&](const auto& at, int64_t n) {
+  loop.run([&](const int64_t* at, int64_t n) {
     run(kernel, functor, n, from_a + at[0], loop.run_strides[0], from_b + at[1], loop.run_strides[1], to + at[2],
         loop.run_strides[2]);
   });
@@ -211,15 +211,15 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   require_same_dtype("where", a, b);
   const Shape shape = broadcast_shapes("where", condition.shape(), broadcast_shapes("where", a.shape(), b.shape()));
   Tensor y = empty(shape, a.dtype());
-  const Loop<4> loop(shape, {broadcast_strides(condition.shape(), condition.strides(), shape),
-                             broadcast_strides(a.shape(), a.strides(), shape),
-                             broadcast_strides(b.shape(), b.strides(), shape), y.strides()});
+  const Loop loop(shape, {broadcast_strides(condition.shape(), condition.strides(), shape),
+                          broadcast_strides(a.shape(), a.strides(), shape),
+                          broadcast_strides(b.shape(), b.strides(), shape), y.strides()});
   const bool* c = condition.data<bool>();
   const auto& stride = loop.run_strides;
   with_type(a.dtype(), [&]<class T>(T) {
     const T *from_a = a.data<T>(), *from_b = b.data<T>();
     T* to = y.data<T>();
-    loop.run([&](const auto& at, int64_t n) {
+    loop.run([&](const int64_t* at, int64_t n) {
       if constexpr (is_floating(dtype_of<T>())) {  // y is new, so its elements lie one after another
         table_of<T>(*kernels().map)
             .where(n, c + at[0], stride[0], from_a + at[1], stride[1], from_b + at[2], stride[2], to + at[3]);

@@ -177,12 +177,12 @@ Tensor gather(const Tensor& x, int axis, const Tensor& index) {
   Strides x_strides = x.strides();
   const int64_t step = x_strides[place], size = x.shape()[place];
   x_strides[place] = 0;
-  const Loop<3> loop(y.shape(), {x_strides, index.strides(), y.strides()});
+  const Loop loop(y.shape(), {x_strides, index.strides(), y.strides()});
   const int64_t* indices = index.data<int64_t>();
   with_type(x.dtype(), [&]<class T>(T) {
     const T* from = x.data<T>();
     T* to = y.data<T>();
-    loop.run([&](const auto& at, int64_t n) {
+    loop.run([&](const int64_t* at, int64_t n) {
       for (int64_t i = 0; i < n; ++i) {
         const int64_t k = indices[at[1] + i * loop.run_strides[1]];
         if (is_outside(k, size)) outside("gather", k, place, x);
@@ -203,13 +203,13 @@ Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor&
   Tensor y = x.clone();
   const int64_t length = index.shape()[place], size = x.shape()[place];
   const int64_t y_step = y.strides()[place], i_step = index.strides()[place], s_step = src.strides()[place];
-  const Loop<3> loop(without(index.shape(), place),
-                     {without(y.strides(), place), without(index.strides(), place), without(src.strides(), place)});
+  const Loop loop(without(index.shape(), place),
+                  {without(y.strides(), place), without(index.strides(), place), without(src.strides(), place)});
   const int64_t* indices = index.data<int64_t>();
   with_type(x.dtype(), [&]<class T>(T) {
     T* to = y.data<T>();
     const T* from = src.data<T>();
-    const auto lanes = [&](const auto& at, int64_t n) {
+    const auto lanes = [&](const int64_t* at, int64_t n) {
       for (int64_t i = 0; i < n; ++i) {
         T* lane = to + at[0] + i * loop.run_strides[0];
         const int64_t* where = indices + at[1] + i * loop.run_strides[1];
@@ -232,15 +232,15 @@ namespace {
 
 // y's slice j along the axis = x's slice indices[j].
 void copy_slices(const Tensor& x, Tensor& y, int axis, const std::vector<int64_t>& indices) {
-  const Loop<2> slice(without(x.shape(), axis), {without(x.strides(), axis), without(y.strides(), axis)});
-  const auto [x_run, y_run] = slice.run_strides;
+  const Loop slice(without(x.shape(), axis), {without(x.strides(), axis), without(y.strides(), axis)});
+  const int64_t x_run = slice.run_strides[0], y_run = slice.run_strides[1];
   const int64_t x_step = x.strides()[axis], y_step = y.strides()[axis];
-  with_type(x.dtype(), [&, x_run = x_run, y_run = y_run]<class T>(T) {
+  with_type(x.dtype(), [&]<class T>(T) {
     const T* from = x.data<T>();
     T* to = y.data<T>();
     parallel_for(int64_t(indices.size()), grain_for(slice.count), [&](int64_t first, int64_t last) {
       for (int64_t j = first; j < last; ++j) {
-        slice.walk(0, slice.count, [&](const auto& at, int64_t n) {
+        slice.walk(0, slice.count, [&](const int64_t* at, int64_t n) {
           const T* s = from + indices[size_t(j)] * x_step + at[0];
           T* t = to + j * y_step + at[1];
           if (x_run == 1 && y_run == 1)
@@ -287,13 +287,13 @@ void index_add_(Tensor& x, int axis, const Tensor& index, const Tensor& src) {
   if (src.shape() != wanted)
     fail(ErrorKind::shape, "index_add: src ", src.shape(), " must be ", wanted, ", a slice of x ", x.shape(),
          " for each of the ", indices.size(), " indices");
-  const Loop<2> slice(without(x.shape(), place), {without(x.strides(), place), without(src.strides(), place)});
-  const auto [x_run, s_run] = slice.run_strides;
+  const Loop slice(without(x.shape(), place), {without(x.strides(), place), without(src.strides(), place)});
+  const int64_t x_run = slice.run_strides[0], s_run = slice.run_strides[1];
   const int64_t x_step = x.strides()[place], s_step = src.strides()[place];
-  with_type(x.dtype(), [&, x_run = x_run, s_run = s_run]<class T>(T) {
+  with_type(x.dtype(), [&]<class T>(T) {
     T* to = x.data<T>();
     const T* from = src.data<T>();
-    const auto add = [&](const auto& at, int64_t n) {
+    const auto add = [&](const int64_t* at, int64_t n) {
       for (size_t j = 0; j < indices.size(); ++j) {
         T* t = to + indices[j] * x_step + at[0];
         const T* s = from + int64_t(j) * s_step + at[1];

@@ -75,10 +75,10 @@ Strides batch_strides(const Tensor& x, const Shape& batch) {
 template <class T> void multiply_batches(const BatchedProduct& p, Tensor& out, T beta) {
   const MatrixView a = as_matrix(p.a), b = as_matrix(p.b);
   const int64_t ldc = out.size(-2) == 1 ? p.n : out.strides()[out.rank() - 2];
-  const Loop<3> loop(p.batch, {batch_strides(a.x, p.batch), batch_strides(b.x, p.batch), batch_strides(out, p.batch)});
+  const Loop loop(p.batch, {batch_strides(a.x, p.batch), batch_strides(b.x, p.batch), batch_strides(out, p.batch)});
   const T *a_data = a.x.data<T>(), *b_data = b.x.data<T>();
   T* c_data = out.data<T>();
-  const auto run = [&](const auto& at, int64_t n) {
+  const auto run = [&](const int64_t* at, int64_t n) {
     gemm_batched<T>(n, a.trans, b.trans, p.m, p.n, p.k, T(1), a_data + at[0], a.leading, loop.run_strides[0],
                     b_data + at[1], b.leading, loop.run_strides[1], beta, c_data + at[2], ldc, loop.run_strides[2]);
   };

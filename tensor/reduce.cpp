@@ -43,7 +43,7 @@ Layout lay_out(const Tensor& x, const Axes& axes) {
     (axes.contains(i) ? reduced_shape : kept_shape).push_back(x.shape()[i]);
     (axes.contains(i) ? reduced_strides : kept_strides).push_back(x.strides()[i]);
   }
-  const Loop<1> kept(kept_shape, {kept_strides}), reduced(reduced_shape, {reduced_strides});
+  const Loop kept(kept_shape, {kept_strides}), reduced(reduced_shape, {reduced_strides});
   if (reduced.shape.rank() == 1) {
     const int64_t n = reduced.count, stride = reduced.run_strides[0];
     const int64_t inner = kept.run_length(), inner_stride = kept.run_strides[0];

@@ -18,11 +18,11 @@ template <class To, class From> To convert(From value) {
 }
 
 template <class From, class To> void copy_converted(const Tensor& from, Tensor& to) {
-  const Loop<2> loop(to.shape(), {broadcast_strides(from.shape(), from.strides(), to.shape()), to.strides()});
+  const Loop loop(to.shape(), {broadcast_strides(from.shape(), from.strides(), to.shape()), to.strides()});
   const From* source = from.data<From>();
   To* target = to.data<To>();
-  const auto [from_stride, to_stride] = loop.run_strides;
-  loop.run([&, from_stride = from_stride, to_stride = to_stride](const auto& at, int64_t n) {
+  const int64_t from_stride = loop.run_strides[0], to_stride = loop.run_strides[1];
+  loop.run([&](const int64_t* at, int64_t n) {
     const From* x = source + at[0];
     To* y = target + at[1];
     if (std::is_same_v<From, To> && from_stride == 1 && to_stride == 1) {
