@@ -1,0 +1,60 @@
+#include "tensor/machine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "tensor/dispatch.h"
+#include "tensor/kernels/gemm.h"
+#include "tensor/parallel.h"
+#include "tensor/storage.h"
+
+namespace fovea {
+namespace {
+
+// Calls of fn a second: the best of the rounds that fit into the time, since whatever disturbs only makes it slower.
+template <class Fn> double best_rate(double seconds, Fn fn) {
+  using Clock = std::chrono::steady_clock;
+  const auto since = [](Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  double best = 0;
+  for (const auto start = Clock::now(); since(start) < seconds || best == 0;) {
+    const auto round = Clock::now();
+    fn();
+    best = std::max(best, 1 / std::max(since(round), 1e-9));
+  }
+  return best;
+}
+
+template <class T> double peak_flops(const GemmTable<T>& table, double seconds) {
+  constexpr int64_t steps = 20'000;
+  const int64_t workers = threads();
+  const double rate = best_rate(seconds, [&] {
+    parallel_for(workers, 1, [&](int64_t, int64_t) {
+      volatile T kept = table.peak(steps, T(0.5), T(1));
+      static_cast<void>(kept);
+    });
+  });
+  return rate * double(workers) * double(steps) * double(table.peak_flops);
+}
+
+}  // namespace
+
+double measure_peak_flops(DType dtype, double seconds) {
+  return dtype == DType::f64 ? peak_flops(kernels().gemm->f64, seconds) : peak_flops(kernels().gemm->f32, seconds);
+}
+
+double measure_bandwidth(double seconds) {
+  constexpr int64_t bytes = 4 << 20, piece = 128 << 10;
+  const Storage from(bytes), to(bytes);
+  std::memset(from.data(), 1, bytes);
+  const double rate = best_rate(seconds, [&] {
+    parallel_for(bytes, piece, [&](int64_t first, int64_t last) {
+      std::memcpy(to.data() + first, from.data() + first, size_t(last - first));
+    });
+  });
+  return rate * 2 * double(bytes);
+}
+
+}  // namespace fovea

@@ -1,0 +1,16 @@
+// What the machine can do, measured while the program runs: the yardsticks that speeds are held against. Both use as
+// many threads as parallel_for does.
+#pragma once
+#include "tensor/dtype.h"
+
+namespace fovea {
+
+// Multiplications and additions a second in registers alone, which no kernel can exceed. `seconds`: how long to
+// measure.
+double measure_peak_flops(DType dtype = DType::f32, double seconds = 0.02);
+
+// Bytes a second, read and written, of a copy between two blocks of 4 MiB: the size of a small Transformer's
+// activations, which lie in the third-level cache where the machine has one of that size.
+double measure_bandwidth(double seconds = 0.02);
+
+}  // namespace fovea
