@@ -1,5 +1,6 @@
 // Everything about variables in one include.
 #pragma once
+#include "autograd/attention.h"
 #include "autograd/checkpoint.h"
 #include "autograd/dropout.h"
 #include "autograd/einsum.h"

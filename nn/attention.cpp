@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "autograd/attention.h"
+
 namespace fovea::nn {
 namespace {
 
@@ -15,6 +17,14 @@ void check_operands(const Variable& q, const Variable& k, const Variable& v) {
   if (q.rank() < 2 || k.rank() < 2 || v.rank() < 2) complain("each needs the axes [..., positions, channels]");
   if (q.size(-1) != k.size(-1)) complain("query and key differ in their channels");
   if (k.size(-2) != v.size(-2)) complain("key and value differ in their positions");
+}
+
+Shape scores_shape(const Variable& q, const Variable& k) {  // [..., L, S]
+  const auto front = [](const Variable& x) { return Shape(std::span(x.shape().begin(), size_t(x.rank() - 2))); };
+  Shape shape = broadcast_shapes("attention", front(q), front(k));
+  shape.push_back(q.size(-2));
+  shape.push_back(k.size(-2));
+  return shape;
 }
 
 // A mask or a bias must stretch to the scores; the other way round would change their shape.
@@ -41,8 +51,8 @@ Variable merge_heads(const Variable& x) {             // [B, H, T, d]
 
 }  // namespace
 
-Attention scaled_dot_product_attention(const Variable& q, const Variable& k, const Variable& v, const Mask& mask,
-                                       const Variable& bias, const Dropout* dropout) {
+Attention attention_with_weights(const Variable& q, const Variable& k, const Variable& v, const Mask& mask,
+                                 const Variable& bias, const Dropout* dropout) {
   check_operands(q, k, v);
   Variable scores = matmul(q, transpose(k));  // [..., L, S]
   double scale = 1 / std::sqrt(double(q.size(-1)));
@@ -57,6 +67,15 @@ Attention scaled_dot_product_attention(const Variable& q, const Variable& k, con
   return {output, weights};
 }
 
+Variable scaled_dot_product_attention(const Variable& q, const Variable& k, const Variable& v, const Mask& mask,
+                                      const Variable& bias, const Dropout* dropout) {
+  const bool drops = dropout && dropout->training && dropout->p > 0;
+  if (bias.defined() || drops) return attention_with_weights(q, k, v, mask, bias, dropout).output;
+  check_operands(q, k, v);
+  check_fits("mask", mask.kept(), scores_shape(q, k));
+  return fovea::attention(q, k, v, 1 / std::sqrt(double(q.size(-1))), mask.kept(), mask.is_causal());
+}
+
 MultiHeadAttention::MultiHeadAttention(const MultiHeadAttentionConfig& c, Rng& rng)
     : query({.in = checked(c).dim, .out = c.dim, .bias = c.bias}, rng),
       key({.in = c.key_dim ? c.key_dim : c.dim, .out = c.dim, .bias = c.bias}, rng),
@@ -69,13 +88,13 @@ Variable MultiHeadAttention::operator()(const Variable& x, const Mask& mask, Key
   Scope scope(*this);
   KeyValues memory = keys_and_values(x, x);
   if (cache) memory = cache->append(memory);
-  return attend(x, memory, mask).output;
+  return attend(x, memory, mask);
 }
 
 Variable MultiHeadAttention::operator()(const Variable& q, const Variable& k, const Variable& v,
                                         const Mask& mask) const {
   Scope scope(*this);
-  return attend(q, keys_and_values(k, v), mask).output;
+  return attend(q, keys_and_values(k, v), mask);
 }
 
 KeyValues MultiHeadAttention::keys_and_values(const Variable& k, const Variable& v) const {
@@ -83,10 +102,18 @@ KeyValues MultiHeadAttention::keys_and_values(const Variable& k, const Variable&
   return {split_heads(key(k)), split_heads(value(v))};  // [B, H, S, d] both
 }
 
-Attention MultiHeadAttention::attend(const Variable& x, const KeyValues& memory, const Mask& mask) const {
+Variable MultiHeadAttention::attend(const Variable& x, const KeyValues& memory, const Mask& mask) const {
+  if (AttentionRecord::innermost()) return attend_with_weights(x, memory, mask).output;
   Scope scope(*this);
   const Variable q = split_heads(query(x));  // [B, H, L, d]
-  const Attention heads_apart = scaled_dot_product_attention(q, memory.keys, memory.values, mask, {}, &dropout);
+  const Variable heads_apart = scaled_dot_product_attention(q, memory.keys, memory.values, mask, {}, &dropout);
+  return output(merge_heads(heads_apart));  // [B, L, C]
+}
+
+Attention MultiHeadAttention::attend_with_weights(const Variable& x, const KeyValues& memory, const Mask& mask) const {
+  Scope scope(*this);
+  const Variable q = split_heads(query(x));  // [B, H, L, d]
+  const Attention heads_apart = attention_with_weights(q, memory.keys, memory.values, mask, {}, &dropout);
   if (AttentionRecord* record = AttentionRecord::innermost()) record->add(heads_apart.weights.value());
   return {output(merge_heads(heads_apart.output)), heads_apart.weights};  // [B, L, C], [B, H, L, S]
 }

@@ -23,8 +23,13 @@ struct Attention {
 // v [..., S, d_v]; the mask and the bias, a number added to each score, broadcast to [..., L, S]. The scores are
 // divided by √d_k because the product of two vectors of d_k independent numbers of variance 1 has variance d_k, and a
 // softmax of large scores has no gradient. `dropout` works on the weights.
-Attention scaled_dot_product_attention(const Variable& q, const Variable& k, const Variable& v, const Mask& mask = {},
-                                       const Variable& bias = {}, const Dropout* dropout = nullptr);
+Attention attention_with_weights(const Variable& q, const Variable& k, const Variable& v, const Mask& mask = {},
+                                 const Variable& bias = {}, const Dropout* dropout = nullptr);
+
+// The output alone, [..., L, d_v]. Without a bias and without dropout it is computed in tiles (autograd/attention.h),
+// faster and in memory that grows with L + S: the same numbers, rounded differently.
+Variable scaled_dot_product_attention(const Variable& q, const Variable& k, const Variable& v, const Mask& mask = {},
+                                      const Variable& bias = {}, const Dropout* dropout = nullptr);
 
 // Keys and values, projected and cut into heads: [B, H, S, d].
 struct KeyValues {
@@ -72,9 +77,10 @@ struct MultiHeadAttention : Module {
   // Cross-attention: query [B, L, C], key [B, S, key_dim], value [B, S, value_dim] -> [B, L, C].
   Variable operator()(const Variable& query, const Variable& key, const Variable& value, const Mask& mask = {}) const;
 
-  // The steps of both. attend() also returns the weights of each head, [B, H, L, S].
+  // The steps of both. Where the weights are asked for, they are those of each head, [B, H, L, S].
   KeyValues keys_and_values(const Variable& key, const Variable& value) const;
-  Attention attend(const Variable& query, const KeyValues& memory, const Mask& mask = {}) const;
+  Variable attend(const Variable& query, const KeyValues& memory, const Mask& mask = {}) const;
+  Attention attend_with_weights(const Variable& query, const KeyValues& memory, const Mask& mask = {}) const;
 
   void visit(Visitor& v) override;
 
@@ -82,7 +88,8 @@ struct MultiHeadAttention : Module {
   Variable split_heads(const Variable& x) const;  // [B, T, C] -> [B, H, T, d]
 };
 
-// While one is alive, every attention of this thread leaves its weights here, whatever layer of a model it is in:
+// While one is alive, every attention of this thread is computed with its weights and leaves them here, whatever layer
+// of a model it is in:
 //
 //   AttentionRecord record;
 //   model(tokens);
@@ -100,7 +107,7 @@ class AttentionRecord {
   AttentionRecord& operator=(const AttentionRecord&) = delete;
 
   const std::vector<Entry>& entries() const { return entries_; }
-  void add(const Tensor& weights);  // called by attend()
+  void add(const Tensor& weights);  // called by attend_with_weights()
   static AttentionRecord* innermost();
 
  private:

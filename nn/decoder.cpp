@@ -21,7 +21,7 @@ Variable DecoderLayer::operator()(const Variable& x, const Variable& memory, con
   const auto cross = [&](const Variable& h) {
     if (!cache) return cross_attention(h, memory, memory, memory_mask);
     if (!cache->memory) cache->memory = cross_attention.keys_and_values(memory, memory);
-    return cross_attention.attend(h, *cache->memory, memory_mask).output;
+    return cross_attention.attend(h, *cache->memory, memory_mask);
   };
   if (norm_first) {
     const Variable y = x + dropout(self(self_attention_norm(x)));

@@ -21,6 +21,7 @@ struct MapKernels;        // tensor/kernels/map.h
 struct ReduceKernels;     // tensor/kernels/reduce.h
 struct RowKernels;        // tensor/kernels/rows.h
 struct OptimizerKernels;  // tensor/kernels/optimizer.h
+struct AttentionKernels;  // tensor/kernels/attention.h
 
 // The kernels of one level.
 struct Kernels {
@@ -31,6 +32,7 @@ struct Kernels {
   const ReduceKernels* reduce;
   const RowKernels* rows;
   const OptimizerKernels* optimizer;
+  const AttentionKernels* attention;
 };
 
 const Kernels& kernels();  // of the active level

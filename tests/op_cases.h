@@ -70,5 +70,6 @@ Outcome run_case(const OpCase& row, const std::vector<Tensor>& inputs);
 std::vector<OpCase> elementwise_cases();
 std::vector<OpCase> row_cases();   // reductions, softmax, norms, losses, products
 std::vector<OpCase> move_cases();  // views, indexing
+std::vector<OpCase> attention_cases();
 
 }  // namespace fovea::tests

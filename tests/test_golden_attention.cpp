@@ -8,33 +8,39 @@ using namespace fovea;
 
 namespace {
 
+// Both forms: composed, with the weights, and in tiles.
 void check_attention(GoldenFile& golden, const std::string& name, bool causal) {
   CAPTURE(name);
   const auto at = [&](const char* tensor) { return name + "." + tensor; };
-  Parameter q(golden[at("q")]), k(golden[at("k")]), v(golden[at("v")]), bias;
   nn::Mask mask;
   if (golden.has(at("keep"))) mask = nn::Mask::keep(golden[at("keep")]);
-  if (golden.has(at("bias"))) bias = Parameter(golden[at("bias")]);
+  for (const bool in_tiles : {false, true}) {
+    CAPTURE(in_tiles);
+    Parameter q(golden[at("q")]), k(golden[at("k")]), v(golden[at("v")]), bias;
+    if (golden.has(at("bias"))) bias = Parameter(golden[at("bias")]);
+    if (in_tiles && golden.has(at("g_weights"))) continue;
+    Tape tape;
+    const nn::Attention a = in_tiles ? nn::Attention{nn::scaled_dot_product_attention(q, k, v, mask, bias), {}}
+                                     : nn::attention_with_weights(q, k, v, mask, bias);
+    golden.check(at("y"), a.output.value());
+    if (!in_tiles && golden.has(at("weights"))) golden.check(at("weights"), a.weights.value());
+    Variable total = sum(a.output * golden[at("g")]);
+    if (golden.has(at("g_weights"))) total = total + sum(a.weights * golden[at("g_weights")]);
+    tape.backward(total);
+    golden.check(at("q.grad"), q.grad());
+    golden.check(at("k.grad"), k.grad());
+    golden.check(at("v.grad"), v.grad());
+    if (bias.defined()) golden.check(at("bias.grad"), bias.grad());
+    if (!causal) continue;  // the same by Mask::causal(), with the part of the mask that is not
 
-  Tape tape;
-  const nn::Attention a = nn::scaled_dot_product_attention(q, k, v, mask, bias);
-  golden.check(at("y"), a.output.value());
-  if (golden.has(at("weights"))) golden.check(at("weights"), a.weights.value());
-  Variable total = sum(a.output * golden[at("g")]);
-  if (golden.has(at("g_weights"))) total = total + sum(a.weights * golden[at("g_weights")]);
-  tape.backward(total);
-  golden.check(at("q.grad"), q.grad());
-  golden.check(at("k.grad"), k.grad());
-  golden.check(at("v.grad"), v.grad());
-  if (bias.defined()) golden.check(at("bias.grad"), bias.grad());
-
-  if (!causal) return;  // the same by Mask::causal(), with the part of the mask that is not
-  const Tape::Pause no_tape;
-  nn::Mask by_name = nn::Mask::causal();
-  if (name.find("padding") != std::string::npos)  // the last query sees every key that is no padding
-    by_name = by_name & nn::Mask::keep(narrow(golden[at("keep")], -2, q.size(-2) - 1, 1));
-  const nn::Attention b = nn::scaled_dot_product_attention(q, k, v, by_name, bias);
-  CHECK(identical(a.output.value(), b.output.value()));
+    const Tape::Pause no_tape;
+    nn::Mask by_name = nn::Mask::causal();
+    if (name.find("padding") != std::string::npos)  // the last query sees every key that is no padding
+      by_name = by_name & nn::Mask::keep(narrow(golden[at("keep")], -2, q.size(-2) - 1, 1));
+    const Variable b = in_tiles ? nn::scaled_dot_product_attention(q, k, v, by_name, bias)
+                                : nn::attention_with_weights(q, k, v, by_name, bias).output;
+    CHECK(identical(a.output.value(), b.value()));
+  }
 }
 
 void check_self(GoldenFile& golden, const std::string& name, nn::Mask mask) {
@@ -42,17 +48,19 @@ void check_self(GoldenFile& golden, const std::string& name, nn::Mask mask) {
   Rng rng(1);
   nn::MultiHeadAttention mha({.dim = 8, .heads = 2}, rng);
   golden.load_into(mha, name + ".");
-  Parameter x(golden[name + ".x"]);
   if (golden.has(name + ".keep")) mask = mask & nn::Mask::keep(golden[name + ".keep"]);
-
-  Tape tape;
-  const nn::Attention a = mha.attend(x, mha.keys_and_values(x, x), mask);
-  CHECK(identical(a.output.value(), mha(x, mask).value()));
-  golden.check(name + ".y", a.output.value());
-  golden.check(name + ".weights", a.weights.value());
-  tape.backward(a.output, golden[name + ".g"]);
-  golden.check(name + ".x.grad", x.grad());
-  golden.check_parameters(mha, name + ".", ".grad");
+  for (const bool weights : {true, false}) {
+    Parameter x(golden[name + ".x"]);
+    mha.zero_grad();
+    Tape tape;
+    const nn::Attention a =
+        weights ? mha.attend_with_weights(x, mha.keys_and_values(x, x), mask) : nn::Attention{mha(x, mask), {}};
+    golden.check(name + ".y", a.output.value());
+    if (weights) golden.check(name + ".weights", a.weights.value());
+    tape.backward(a.output, golden[name + ".g"]);
+    golden.check(name + ".x.grad", x.grad());
+    golden.check_parameters(mha, name + ".", ".grad");
+  }
 }
 
 void check_cross(GoldenFile& golden, const std::string& name) {
@@ -60,20 +68,22 @@ void check_cross(GoldenFile& golden, const std::string& name) {
   Rng rng(1);
   nn::MultiHeadAttention mha({.dim = 8, .heads = 2, .key_dim = 6, .value_dim = 10}, rng);
   golden.load_into(mha, name + ".");
-  Parameter query(golden[name + ".query"]), key(golden[name + ".key"]), value(golden[name + ".value"]);
   nn::Mask mask;
   if (golden.has(name + ".keep")) mask = nn::Mask::keep(golden[name + ".keep"]);
-
-  Tape tape;
-  const nn::Attention a = mha.attend(query, mha.keys_and_values(key, value), mask);
-  CHECK(identical(a.output.value(), mha(query, key, value, mask).value()));
-  golden.check(name + ".y", a.output.value());
-  golden.check(name + ".weights", a.weights.value());
-  tape.backward(a.output, golden[name + ".g"]);
-  golden.check(name + ".query.grad", query.grad());
-  golden.check(name + ".key.grad", key.grad());
-  golden.check(name + ".value.grad", value.grad());
-  golden.check_parameters(mha, name + ".", ".grad");
+  for (const bool weights : {true, false}) {
+    Parameter query(golden[name + ".query"]), key(golden[name + ".key"]), value(golden[name + ".value"]);
+    mha.zero_grad();
+    Tape tape;
+    const nn::Attention a = weights ? mha.attend_with_weights(query, mha.keys_and_values(key, value), mask)
+                                    : nn::Attention{mha(query, key, value, mask), {}};
+    golden.check(name + ".y", a.output.value());
+    if (weights) golden.check(name + ".weights", a.weights.value());
+    tape.backward(a.output, golden[name + ".g"]);
+    golden.check(name + ".query.grad", query.grad());
+    golden.check(name + ".key.grad", key.grad());
+    golden.check(name + ".value.grad", value.grad());
+    golden.check_parameters(mha, name + ".", ".grad");
+  }
 }
 
 }  // namespace

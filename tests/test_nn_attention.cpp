@@ -4,7 +4,9 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <set>
 
 #include "autograd/gradcheck.h"
 #include "autograd/indexing.h"
@@ -57,14 +59,17 @@ nn::MultiHeadAttention attention_of(int64_t dim, int64_t heads, uint64_t seed = 
 TEST_CASE("attention equals its formula in plain loops") {
   const Tensor q = random_f64({4, 3}, 1), k = random_f64({6, 3}, 2), v = random_f64({6, 5}, 3);
   const Tensor everything = ones({4, 6}, DType::boolean);
-  CHECK(max_abs_difference(nn::scaled_dot_product_attention(q, k, v).output.value(),
-                           naive_attention(q, k, v, everything)) < 1e-14);
+  const Tensor expected = naive_attention(q, k, v, everything);
+  CHECK(max_abs_difference(nn::attention_with_weights(q, k, v).output.value(), expected) < 1e-14);
+  CHECK(max_abs_difference(nn::scaled_dot_product_attention(q, k, v).value(), expected) < 1e-14);
   Rng rng(4);
   Tensor keep = bernoulli(0.5, {4, 6}, rng);
   narrow(keep, 0, 2, 1).fill_(0);  // one query sees nothing
-  const nn::Attention a = nn::scaled_dot_product_attention(q, k, v, Mask::keep(keep));
-  CHECK(max_abs_difference(a.output.value(), naive_attention(q, k, v, keep)) < 1e-14);
-  CHECK(max(abs(narrow(a.output.value(), 0, 2, 1))).item() == 0);
+  const nn::Attention a = nn::attention_with_weights(q, k, v, Mask::keep(keep));
+  for (const Variable& y : {a.output, nn::scaled_dot_product_attention(q, k, v, Mask::keep(keep))}) {
+    CHECK(max_abs_difference(y.value(), naive_attention(q, k, v, keep)) < 1e-14);
+    CHECK(max(abs(narrow(y.value(), 0, 2, 1))).item() == 0);
+  }
   CHECK(identical(equal(a.weights.value(), 0.0), logical_not(keep)));
 }
 
@@ -74,7 +79,7 @@ TEST_CASE("attention's gradient, saturated softmax included") {
   for (const double size : {1.0, 8.0}) {
     const GradcheckReport report = gradcheck(
         [&](std::span<const Variable> in) {
-          return nn::scaled_dot_product_attention(in[0], in[1], in[2], Mask::keep(keep), in[3]).output;
+          return nn::scaled_dot_product_attention(in[0], in[1], in[2], Mask::keep(keep), in[3]);
         },
         {random_f64({2, 4, 3}, 1) * size, random_f64({2, 6, 3}, 2), random_f64({2, 6, 5}, 3), random_f64({4, 6}, 4)});
     CHECK_MESSAGE(report.ok, report);
@@ -153,7 +158,7 @@ TEST_CASE("without positions attention does not see order, with them it does") {
 TEST_CASE("one head is plain attention; several heads are several attentions side by side") {
   const Tensor x = random_f64({2, 5, 6}, 1);
   const nn::MultiHeadAttention one = attention_of(6, 1);
-  const Variable plain = nn::scaled_dot_product_attention(one.query(x), one.key(x), one.value(x)).output;
+  const Variable plain = nn::scaled_dot_product_attention(one.query(x), one.key(x), one.value(x));
   CHECK(max_abs_difference(one(x).value(), one.output(plain).value()) < 1e-15);
 
   const nn::MultiHeadAttention three = attention_of(6, 3);
@@ -161,7 +166,7 @@ TEST_CASE("one head is plain attention; several heads are several attentions sid
   std::vector<Variable> heads;
   for (int64_t h = 0; h < 3; ++h) {
     const auto columns = [&](const Variable& all) { return narrow(all, 2, 2 * h, 2); };
-    heads.push_back(nn::scaled_dot_product_attention(columns(q), columns(k), columns(v), Mask::causal()).output);
+    heads.push_back(nn::scaled_dot_product_attention(columns(q), columns(k), columns(v), Mask::causal()));
   }
   CHECK(max_abs_difference(three(x, Mask::causal()).value(), three.output(cat(heads, 2)).value()) < 1e-15);
 }
@@ -169,13 +174,44 @@ TEST_CASE("one head is plain attention; several heads are several attentions sid
 TEST_CASE("a query that sees no key has output and gradient 0, never NaN") {
   Parameter q(random_f64({1, 2, 4, 3}, 1)), k(random_f64({1, 2, 5, 3}, 2)), v(random_f64({1, 2, 5, 3}, 3));
   Tape tape;
-  const nn::Attention a = nn::scaled_dot_product_attention(q, k, v, Mask::keep_keys(zeros({1, 5}, DType::boolean)));
+  const Mask nothing = Mask::keep_keys(zeros({1, 5}, DType::boolean));
+  CHECK(max(abs(nn::scaled_dot_product_attention(q, k, v, nothing).value())).item() == 0);
+  const nn::Attention a = nn::attention_with_weights(q, k, v, nothing);
   CHECK(max(abs(a.output.value())).item() == 0);
   CHECK(max(abs(a.weights.value())).item() == 0);
   tape.backward(sum(a.output));
   CHECK(max(abs(q.grad())).item() == 0);
   CHECK(max(abs(k.grad())).item() == 0);
   CHECK(max(abs(v.grad())).item() == 0);
+}
+
+TEST_CASE("attention runs in tiles where nothing needs the weights, with the same result") {
+  const Tensor x = random_f64({2, 5, 8}, 1);
+  nn::MultiHeadAttention attention = attention_of(8, 2);
+  const auto recorded = [&](const std::function<Variable()>& fn) {
+    const Tape tape;
+    fn();
+    std::set<std::string> names;
+    for (size_t i = 0; i < tape.size(); ++i) names.insert(tape.node(i).name);
+    return names.count("attention") == 1;
+  };
+  CHECK(recorded([&] { return attention(x, Mask::causal()); }));
+  CHECK(recorded([&] { return attention(x, x, x, Mask::keep_keys(ones({2, 5}, DType::boolean))); }));
+  CHECK(!recorded([&] { return attention.attend_with_weights(x, attention.keys_and_values(x, x)).output; }));
+  CHECK(!recorded([&] {
+    const nn::AttentionRecord record;
+    return attention(x);
+  }));
+  attention.dropout.p = 0.5;
+  CHECK(!recorded([&] { return attention(x); }));
+  attention.eval();
+  CHECK(recorded([&] { return attention(x); }));
+  Parameter q(x), bias(zeros({5, 5}, DType::f64));
+  CHECK(recorded([&] { return nn::scaled_dot_product_attention(q, q, q); }));
+  CHECK(!recorded([&] { return nn::scaled_dot_product_attention(q, q, q, {}, bias); }));
+  const Mask mask = Mask::causal() & Mask::keep_keys(equal(tensor({{1, 0, 1, 1, 1}, {1, 1, 1, 1, 0}}), 1.0));
+  const Variable with_weights = attention.attend_with_weights(x, attention.keys_and_values(x, x), mask).output;
+  CHECK(max_abs_difference(attention(x, mask).value(), with_weights.value()) < 1e-15);
 }
 
 TEST_CASE("the product of two random vectors has variance d_k, scaled 1") {

@@ -151,7 +151,7 @@ TEST_CASE("attention with a row that sees no key: output, weights and gradients 
   Tensor keep = ones({3, 5}, DType::boolean);
   select(keep, 0, 1).fill_(0);
   Tape tape;
-  const nn::Attention result = nn::scaled_dot_product_attention(q, k, v, nn::Mask::keep(keep));
+  const nn::Attention result = nn::attention_with_weights(q, k, v, nn::Mask::keep(keep));
   CHECK(all(equal(narrow(result.output.value(), 1, 1, 1), 0)).item() == 1);
   tape.backward(result.output, randn({1, 3, 2}, rng, DType::f64));
   for (const Parameter* p : {&q, &k, &v}) CHECK(all(is_finite(p->grad())).item() == 1);

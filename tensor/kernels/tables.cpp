@@ -9,6 +9,7 @@ extern const MapKernels map_kernels;
 extern const ReduceKernels reduce_kernels;
 extern const RowKernels row_kernels;
 extern const OptimizerKernels optimizer_kernels;
+extern const AttentionKernels attention_kernels;
 
 extern const Kernels all_kernels;
 const Kernels all_kernels{
@@ -19,6 +20,7 @@ const Kernels all_kernels{
     .reduce = &reduce_kernels,
     .rows = &row_kernels,
     .optimizer = &optimizer_kernels,
+    .attention = &attention_kernels,
 };
 
 }  // namespace fovea::FOVEA_LEVEL
