@@ -70,7 +70,7 @@ template <class Op> struct Registered { static inline const char* const name = r
 // A node of the tape that holds an operation and knows where its inputs stand.
 template <class Op> struct SavingNode : Node {
   Op op;
-  explicit SavingNode(Op o) : op(std::move(o)) {}
+  explicit SavingNode(Op&& o) : op(std::move(o)) {}
   int64_t saved_bytes() const override {
     int64_t bytes = 0;
     for_each_field(op, [&](const auto& member) { bytes += bytes_of(member); });
@@ -110,7 +110,7 @@ inline void hand_out(Tape& tape, const Node& node, const Tensor& dy, std::span<T
 
 template <class Op, size_t N> struct Recorded final : SavingNode<Op> {
   std::array<int32_t, N> places;
-  Recorded(Op o, const std::array<int32_t, N>& p) : SavingNode<Op>(std::move(o)), places(p) {}
+  Recorded(Op&& o, const std::array<int32_t, N>& p) : SavingNode<Op>(std::move(o)), places(p) {}
   void backward(Tape& tape, const Tensor& dy) override {
     Needs<N> needs;
     for (size_t i = 0; i < N; ++i) needs[i] = places[i] >= 0;
@@ -122,7 +122,7 @@ template <class Op, size_t N> struct Recorded final : SavingNode<Op> {
 
 template <class Op> struct RecordedList final : SavingNode<Op> {
   std::vector<int32_t> places;
-  RecordedList(Op o, std::vector<int32_t> p) : SavingNode<Op>(std::move(o)), places(std::move(p)) {}
+  RecordedList(Op&& o, std::vector<int32_t> p) : SavingNode<Op>(std::move(o)), places(std::move(p)) {}
   void backward(Tape& tape, const Tensor& dy) override {
     std::vector<Tensor> grads = this->op.backward(dy);
     if (grads.size() != places.size())
@@ -138,16 +138,21 @@ inline int64_t now_nanoseconds() {
       .count();
 }
 
-// Runs forward() and puts the operation onto the tape as `NodeType`; op is used up.
-template <class NodeType, class Op, class Places, class Forward>
-Variable run_and_append(Tape& tape, Op op, Places places, std::span<const Tensor* const> inputs, Forward forward) {
+// Runs forward() on the operation of a node and puts that onto the tape. An operation that throws never gets there.
+template <class NodeType, class Forward>
+Variable run_and_append(Tape& tape, NodeType* node, std::span<const Tensor* const> inputs, Forward forward) {
+  struct Unfinished {
+    Node* node;
+    ~Unfinished() {
+      if (node) node->~Node();
+    }
+  } unfinished{node};
   const int64_t start = tape.options().timing ? now_nanoseconds() : 0;
-  Tensor y = forward(op);
-  Variable result = tape.append<NodeType>(Registered<Op>::name, y, std::move(op), std::move(places));
-  Node& node = tape.last();
-  if (start) node.nanoseconds = now_nanoseconds() - start;
-  if (tape.options().anomaly) tape.check_forward(node, y, inputs);
-  if (TapeHook* hook = Tape::hook()) hook->after_forward(node);
+  Variable result = tape.append(node, Registered<decltype(node->op)>::name, forward(node->op));
+  unfinished.node = nullptr;
+  if (start) node->nanoseconds = now_nanoseconds() - start;
+  if (tape.options().anomaly) tape.check_forward(*node, result.value(), inputs);
+  if (TapeHook* hook = Tape::hook()) hook->after_forward(*node);
   return result;
 }
 
@@ -164,8 +169,8 @@ requires Operation<Op, sizeof...(Inputs)> Variable record(Op op, const Inputs&..
     for (int32_t place : places) needed = needed || place >= 0;
     const std::array<const Tensor*, n> values{&inputs.value()...};
     if (needed)
-      return detail::run_and_append<detail::Recorded<Op, n>>(*tape, std::move(op), places, values,
-                                                             [&](Op& o) { return o.forward(inputs.value()...); });
+      return detail::run_and_append(*tape, tape->prepare<detail::Recorded<Op, n>>(std::move(op), places), values,
+                                    [&](Op& o) { return o.forward(inputs.value()...); });
   }
   return Variable(op.forward(inputs.value()...));
 }
@@ -184,8 +189,8 @@ template <ListOperation Op> Variable record(Op op, std::span<const Variable> inp
       needed = needed || places.back() >= 0;
     }
     if (needed)
-      return detail::run_and_append<detail::RecordedList<Op>>(*tape, std::move(op), std::move(places), pointers,
-                                                              [&](Op& o) { return o.forward(values); });
+      return detail::run_and_append(*tape, tape->prepare<detail::RecordedList<Op>>(std::move(op), std::move(places)),
+                                    pointers, [&](Op& o) { return o.forward(values); });
   }
   return Variable(op.forward(values));
 }

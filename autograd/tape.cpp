@@ -58,7 +58,7 @@ int32_t Tape::place_of(const Variable& x, const char* operation) {
   if (detail::Leaf* leaf = x.leaf_.get()) {
     if (!leaf->trainable) return -1;
     if (leaf->tape != serial_) {
-      append<LeafNode>("leaf", x.value_, x.leaf_);
+      append(prepare<LeafNode>(x.leaf_), "leaf", x.value_);
       leaf->tape = serial_;
       leaf->node = int32_t(nodes_.size()) - 1;
     }
@@ -76,7 +76,7 @@ int32_t Tape::place_of(const Variable& x, const char* operation) {
        "inside checkpoint(), pass it in through x");
 }
 
-void Tape::keep(Node* node, const char* name, const Tensor& y) {
+Variable Tape::append(Node* node, const char* name, Tensor y) {
   node->name = name;
   node->shape = y.shape();
   node->dtype = y.dtype();
@@ -85,6 +85,7 @@ void Tape::keep(Node* node, const char* name, const Tensor& y) {
     const ErrorContext* context = ErrorContext::innermost();
     places_.push_back(context ? context->where() : "");
   }
+  return Variable(std::move(y), serial_, int32_t(nodes_.size()) - 1);
 }
 
 void Tape::accumulate(int32_t place, Tensor grad, const Node& from) {

@@ -78,7 +78,11 @@ class Tape {
   // --- what operation.h records with ---
   // The place of an input; -1 for a constant. A variable of another tape is an error.
   int32_t place_of(const Variable& x, const char* operation);
-  template <class NodeType, class... Args> Variable append(const char* name, const Tensor& y, Args&&... args);
+  // A node that is not on the tape yet, and the end of its making: it appears there with its result y.
+  template <class NodeType, class... Args> NodeType* prepare(Args&&... args) {
+    return arena_.make<NodeType>(std::forward<Args>(args)...);
+  }
+  Variable append(Node* node, const char* name, Tensor y);
   // Adds a share of the gradient of the node at that place, summed to its shape if it was broadcast.
   void accumulate(int32_t place, Tensor grad, const Node& from);
   const TapeOptions& options() const { return options_; }
@@ -101,7 +105,6 @@ class Tape {
  private:
   void walk(int32_t from);
   void end_recording();
-  void keep(Node* node, const char* name, const Tensor& y);
 
   TapeOptions options_;
   uint64_t serial_;
@@ -111,10 +114,5 @@ class Tape {
   std::vector<Node*> nodes_;         // in the arena
   std::vector<std::string> places_;  // in the model, per node; only on a tape that looks for anomalies
 };
-
-template <class NodeType, class... Args> Variable Tape::append(const char* name, const Tensor& y, Args&&... args) {
-  keep(arena_.make<NodeType>(std::forward<Args>(args)...), name, y);
-  return Variable(y, serial_, int32_t(nodes_.size()) - 1);
-}
 
 }  // namespace fovea

@@ -12,6 +12,15 @@ struct ParameterList : Visitor {
   void parameter(const std::string& path, Parameter& p) override { list.push_back({path, &p}); }
 };
 
+struct Counter : Visitor {
+  int64_t count = 0;
+  void parameter(const std::string&, Parameter& p) override { count += p.count(); }
+};
+
+struct GradientDropper : Visitor {
+  void parameter(const std::string&, Parameter& p) override { p.zero_grad(); }
+};
+
 struct ModeSetter : Visitor {
   bool training;
   explicit ModeSetter(bool t) : training(t) {}
@@ -51,12 +60,10 @@ struct PathFinder : Visitor {
 }  // namespace
 
 void Visitor::operator()(const char* name, Module& m) {
-  const std::string outer = path_;
-  path_ = path_to(name);
+  const Step step(path_, name);
   enter(path_, m);
   m.visit(*this);
   leave(m);
-  path_ = outer;
 }
 
 std::vector<NamedParameter> Module::parameters() {
@@ -66,13 +73,14 @@ std::vector<NamedParameter> Module::parameters() {
 }
 
 int64_t Module::parameter_count() {
-  int64_t count = 0;
-  for (const NamedParameter& p : parameters()) count += p.parameter->count();
-  return count;
+  Counter visitor;
+  visit(visitor);
+  return visitor.count;
 }
 
 void Module::zero_grad() {
-  for (const NamedParameter& p : parameters()) p.parameter->zero_grad();
+  GradientDropper visitor;
+  visit(visitor);
 }
 
 void Module::train(bool training) {

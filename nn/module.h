@@ -38,15 +38,23 @@ class Visitor {
   virtual void leave(Module&) {}
 
   // What visit() calls, once per member.
-  void operator()(const char* name, Parameter& p) { parameter(path_to(name), p); }
-  void operator()(const char* name, Tensor& t) { buffer(path_to(name), t); }
-  void operator()(const char* name, Rng& rng) { generator(path_to(name), rng); }
+  void operator()(const char* name, Parameter& p) {
+    const Step step(path_, name);
+    parameter(path_, p);
+  }
+  void operator()(const char* name, Tensor& t) {
+    const Step step(path_, name);
+    buffer(path_, t);
+  }
+  void operator()(const char* name, Rng& rng) {
+    const Step step(path_, name);
+    generator(path_, rng);
+  }
   void operator()(const char*, bool& training) { mode(training); }
   void operator()(const char* name, Module& m);
   template <class M> void operator()(const char* name, std::vector<M>& list) {  // name.0, name.1, …
-    const std::string path = path_;
-    for (size_t i = 0; i < list.size(); ++i) (*this)((name + ("." + std::to_string(i))).c_str(), list[i]);
-    path_ = path;
+    const Step step(path_, name);
+    for (size_t i = 0; i < list.size(); ++i) (*this)(std::to_string(i).c_str(), list[i]);
   }
   template <class M> void operator()(const char* name, std::optional<M>& m) {
     if (m) (*this)(name, *m);
@@ -56,7 +64,21 @@ class Visitor {
   }
 
  private:
-  std::string path_to(const char* name) const { return path_.empty() ? name : path_ + "." + name; }
+  // One name deeper in the path, for as long as it lives.
+  class Step {
+   public:
+    Step(std::string& path, const char* name) : path_(path), outer_(path.size()) {
+      if (outer_ > 0) path_ += '.';
+      path_ += name;
+    }
+    ~Step() { path_.resize(outer_); }
+    Step(const Step&) = delete;
+    Step& operator=(const Step&) = delete;
+
+   private:
+    std::string& path_;
+    size_t outer_;
+  };
   std::string path_;
 };
 

@@ -6,20 +6,10 @@
 
 namespace fovea {
 
-Dims::Dims(std::initializer_list<int64_t> values) : Dims(std::span(values.begin(), values.size())) {}
-
-Dims::Dims(std::span<const int64_t> values) {
-  for (int64_t value : values) push_back(value);
-}
-
-Dims::Dims(int count, int64_t value) {
-  for (int i = 0; i < count; ++i) push_back(value);
-}
-
-void Dims::push_back(int64_t value) { insert(rank_, value); }
+void Dims::too_many() { fail(ErrorKind::shape, "shape: more than ", max_rank, " axes; merge some with reshape"); }
 
 void Dims::insert(int position, int64_t value) {
-  if (rank_ == max_rank) fail(ErrorKind::shape, "shape: more than ", max_rank, " axes; merge some with reshape");
+  if (rank_ == max_rank) too_many();
   for (int i = rank_; i > position; --i) values_[i] = values_[i - 1];
   values_[position] = value;
   ++rank_;
@@ -46,7 +36,7 @@ int64_t checked_product(const char* operation, int64_t a, int64_t b) {
   return product;
 }
 
-int64_t element_count(const char* operation, const Shape& shape) {
+int64_t element_count_checked(const char* operation, const Shape& shape) {
   int64_t count = 1;
   bool empty = false;
   for (int64_t size : shape) {
@@ -58,12 +48,6 @@ int64_t element_count(const char* operation, const Shape& shape) {
   return empty ? 0 : count;
 }
 
-Strides row_major(const Shape& shape) {
-  Strides strides(shape.rank(), 1);
-  for (int i = shape.rank() - 2; i >= 0; --i) strides[i] = strides[i + 1] * std::max<int64_t>(shape[i + 1], 1);
-  return strides;
-}
-
 Dims index_at(int64_t place, const Shape& shape) {
   Dims index(shape.rank(), 0);
   for (int axis = shape.rank() - 1; axis >= 0; --axis) {
@@ -73,11 +57,9 @@ Dims index_at(int64_t place, const Shape& shape) {
   return index;
 }
 
-int normalize_axis(const char* operation, int64_t axis, int rank) {
-  if (axis < -rank || axis >= rank)
-    fail(ErrorKind::index, operation, ": axis ", axis, " of a tensor with ", rank, " axes; it must lie in [", -rank,
-         ", ", rank, ")");
-  return int(axis < 0 ? axis + rank : axis);
+void axis_outside(const char* operation, int64_t axis, int rank) {
+  fail(ErrorKind::index, operation, ": axis ", axis, " of a tensor with ", rank, " axes; it must lie in [", -rank, ", ",
+       rank, ")");
 }
 
 Axes normalize_axes(const char* operation, const Axes& axes, int rank) {

@@ -14,9 +14,13 @@ class Dims {
   static constexpr int max_rank = 8;
 
   constexpr Dims() = default;
-  Dims(std::initializer_list<int64_t> values);
-  explicit Dims(std::span<const int64_t> values);
-  Dims(int count, int64_t value);  // the value, count times
+  Dims(std::initializer_list<int64_t> values) : Dims(std::span(values.begin(), values.size())) {}
+  explicit Dims(std::span<const int64_t> values) {
+    for (int64_t value : values) push_back(value);
+  }
+  Dims(int count, int64_t value) {  // the value, count times
+    for (int i = 0; i < count; ++i) push_back(value);
+  }
 
   int rank() const { return rank_; }
   bool empty() const { return rank_ == 0; }
@@ -29,7 +33,10 @@ class Dims {
   int64_t* begin() { return values_; }
   int64_t* end() { return values_ + rank_; }
 
-  void push_back(int64_t value);
+  void push_back(int64_t value) {
+    if (rank_ == max_rank) too_many();
+    values_[rank_++] = value;
+  }
   void insert(int position, int64_t value);
   void erase(int position);
   bool contains(int64_t value) const;
@@ -44,6 +51,7 @@ class Dims {
   friend std::ostream& operator<<(std::ostream& out, const Dims& dims);  // [2, 3]
 
  private:
+  [[noreturn]] static void too_many();
   int rank_ = 0;
   int64_t values_[max_rank] = {};
 };
@@ -57,16 +65,34 @@ using Axes = Dims;
 int64_t checked_product(const char* operation, int64_t a, int64_t b);
 
 // The number of elements.
-int64_t element_count(const char* operation, const Shape& shape);
+int64_t element_count_checked(const char* operation, const Shape& shape);
+inline int64_t element_count(const char* operation, const Shape& shape) {
+  int64_t count = 1;
+  bool plain = true;  // no size of 0 or less, and no overflow
+  for (int64_t size : shape) plain &= size > 0 && !__builtin_mul_overflow(count, size, &count);
+  return plain ? count : element_count_checked(operation, shape);
+}
 
-Strides row_major(const Shape& shape);
+inline Strides row_major(const Shape& shape) {
+  Strides strides(shape.rank(), 1);
+  int64_t stride = 1;
+  for (int i = shape.rank() - 1; i > 0; --i) {
+    if (shape[i] > 1) stride *= shape[i];
+    strides[i - 1] = stride;
+  }
+  return strides;
+}
 
 // The index of an element from its place in row-major order: 5 in [2, 3] is [1, 2].
 Dims index_at(int64_t place, const Shape& shape);
 
 // An axis counted from the end (-1 is the last) as its place from the start; outside [-rank, rank) is an
 // error.
-int normalize_axis(const char* operation, int64_t axis, int rank);
+[[noreturn]] void axis_outside(const char* operation, int64_t axis, int rank);
+inline int normalize_axis(const char* operation, int64_t axis, int rank) {
+  if (axis < -rank || axis >= rank) axis_outside(operation, axis, rank);
+  return int(axis < 0 ? axis + rank : axis);
+}
 
 // The same for several axes, sorted, each at most once. No axes at all means every axis.
 Axes normalize_axes(const char* operation, const Axes& axes, int rank);

@@ -61,21 +61,10 @@ template <class Value> Tensor generate(const Shape& shape, DType dtype, Value va
 
 }  // namespace
 
-Tensor::Tensor(Storage storage, DType dtype, const Shape& shape, const Strides& strides, int64_t offset)
-    : storage_(std::move(storage)),
-      dtype_(dtype),
-      offset_(offset),
-      count_(element_count("tensor", shape)),
-      shape_(shape),
-      strides_(strides) {}
-
-void* Tensor::raw(DType wanted) const {
+void Tensor::no_elements(DType wanted) const {
   if (!defined()) fail(ErrorKind::value, "tensor: undefined (default-constructed) where one with elements is needed");
-  if (wanted != dtype_) fail(ErrorKind::dtype, "tensor: ", shape_, " is ", dtype_, ", used as ", wanted);
-  return storage_.data() + offset_ * size_of(dtype_);
+  fail(ErrorKind::dtype, "tensor: ", shape_, " is ", dtype_, ", used as ", wanted);
 }
-
-int64_t Tensor::size(int axis) const { return shape_[normalize_axis("size", axis, rank())]; }
 
 bool Tensor::is_contiguous() const {
   int64_t expected = 1;
@@ -146,7 +135,7 @@ Tensor& Tensor::copy_(const Tensor& from) {
 Tensor empty(const Shape& shape, DType dtype) {
   const int64_t count = element_count("empty", shape);
   const int64_t bytes = checked_product("empty", count, size_of(dtype));
-  return Tensor(Storage(bytes), dtype, shape, row_major(shape), 0);
+  return Tensor(Storage(bytes), dtype, shape);
 }
 
 Tensor zeros(const Shape& shape, DType dtype) {

@@ -20,23 +20,35 @@ namespace fovea {
 
 class Tensor {
  public:
-  Tensor() = default;  // undefined: no storage, no shape
-  Tensor(Storage storage, DType dtype, const Shape& shape, const Strides& strides, int64_t offset);
+  Tensor() = default;                                       // undefined: no storage, no shape
+  Tensor(Storage storage, DType dtype, const Shape& shape)  // row-major from the beginning of the storage
+      : storage_(std::move(storage)),
+        dtype_(dtype),
+        count_(element_count("tensor", shape)),
+        shape_(shape),
+        strides_(row_major(shape)) {}
+  Tensor(Storage storage, DType dtype, const Shape& shape, const Strides& strides, int64_t offset)
+      : storage_(std::move(storage)),
+        dtype_(dtype),
+        offset_(offset),
+        count_(element_count("tensor", shape)),
+        shape_(shape),
+        strides_(strides) {}
 
   bool defined() const { return bool(storage_); }
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
   const Strides& strides() const { return strides_; }  // in elements
   int rank() const { return shape_.rank(); }
-  int64_t size(int axis) const;             // axis may count from the end
-  int64_t count() const { return count_; }  // number of elements
+  int64_t size(int axis) const { return shape_[normalize_axis("size", axis, rank())]; }  // -1: the last
+  int64_t count() const { return count_; }                                               // number of elements
   int64_t bytes() const { return count_ * size_of(dtype_); }
   bool is_contiguous() const;  // row-major without gaps
   bool owns_alone() const;     // contiguous, whole, and nobody else holds the storage
 
   // The first element; the pointer is good for as long as the storage lives. Only tensor/ uses these.
-  template <class T> const T* data() const { return static_cast<const T*>(raw(dtype_of<T>())); }
-  template <class T> T* data() { return static_cast<T*>(raw(dtype_of<T>())); }
+  template <class T> const T* data() const { return first<T>(); }
+  template <class T> T* data() { return first<T>(); }
 
   Tensor to(DType dtype) const;  // itself where the type is that already; else a converted copy
   Tensor clone() const;          // a copy with its own storage, contiguous
@@ -58,7 +70,11 @@ class Tensor {
   const Storage& storage() const { return storage_; }
 
  private:
-  void* raw(DType wanted) const;
+  template <class T> T* first() const {
+    if (!defined() || dtype_ != dtype_of<T>()) no_elements(dtype_of<T>());
+    return reinterpret_cast<T*>(storage_.data()) + offset_;
+  }
+  [[noreturn]] void no_elements(DType wanted) const;
   Storage storage_;
   DType dtype_ = DType::f32;
   int64_t offset_ = 0;
