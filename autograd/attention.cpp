@@ -24,6 +24,13 @@ struct Attention {
     const AttentionGradients g = attention_backward(dy, q, k, v, options(), {y, stats}, {needs[0], needs[1], needs[2]});
     return {g.dq, g.dk, g.dv};
   }
+
+  // Of the scores that the causal mask lets through: q kᵀ and p v; backward those scores again, and four more products.
+  double flops() const {
+    const double seen = double(k.size(-2)) - (causal ? double(q.size(-2) - 1) / 2 : 0);  // keys per query, on average
+    return 2 * double(y.count()) / double(v.size(-1)) * seen * double(q.size(-1) + v.size(-1));
+  }
+  double backward_flops(Needs<3>) const { return 2.5 * flops(); }
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "autograd/indexing.h"
 #include "autograd/losses.h"
 #include "autograd/matmul.h"
+#include "autograd/profile.h"
 #include "autograd/reduce.h"
 #include "autograd/rows.h"
 #include "autograd/tape.h"

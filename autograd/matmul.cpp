@@ -10,7 +10,14 @@ namespace {
 // batches, its gradient is a single product over the rows of all of them.
 struct Matmul {
   Tensor a, b;
-  Tensor forward(const Tensor& a_, const Tensor& b_) { return matmul(a = a_, b = b_); }
+  double products = 0;  // multiplications
+  Tensor forward(const Tensor& a_, const Tensor& b_) {
+    Tensor y = matmul(a = a_, b = b_);
+    products = double(y.count()) * double(a.size(-1));
+    return y;
+  }
+  double flops() const { return 2 * products; }
+  double backward_flops(Needs<2> needs) const { return 2 * products * double(needs.count()); }
 
   Grads<2> backward(const Tensor& dy, Needs<2> needs) const {
     if (a.rank() == 1 || b.rank() == 1) return vector_backward(dy, needs);

@@ -57,6 +57,12 @@ concept ListOperation = std::is_aggregate_v<Op> && requires(Op op, const Tensor&
   { op.backward(dy) } -> std::same_as<std::vector<Tensor>>;
 };
 
+// What an operation that multiplies matrices may add for the profiler: the multiplications and additions of its
+// forward, and of the gradients that are wanted.
+//
+//   double flops() const;
+//   double backward_flops(Needs<N>) const;
+
 // The names of all operations in namespace fovea that the program can record: what the table of test cases must cover.
 const std::vector<std::string>& operation_names();
 
@@ -98,6 +104,15 @@ template <class Op> struct SavingNode : Node {
   }
 };
 
+template <class Op> double forward_flops(const Op& op) {
+  if constexpr (requires { op.flops(); }) return op.flops();
+  return 0;
+}
+template <class Op, size_t N> double backward_flops(const Op& op, Needs<N> needs) {
+  if constexpr (requires { op.backward_flops(needs); }) return op.backward_flops(needs);
+  return 0;
+}
+
 // Gives the gradients that an operation computed to its inputs.
 inline void hand_out(Tape& tape, const Node& node, const Tensor& dy, std::span<Tensor> grads,
                      std::span<const int32_t> inputs) {
@@ -115,6 +130,7 @@ template <class Op, size_t N> struct Recorded final : SavingNode<Op> {
     Needs<N> needs;
     for (size_t i = 0; i < N; ++i) needs[i] = places[i] >= 0;
     Grads<N> grads = this->op.backward(dy, needs);
+    if (tape.options().profile) tape.profile_backward(*this, backward_flops(this->op, needs), dy, grads);
     hand_out(tape, *this, dy, grads, places);
   }
   std::vector<int32_t> inputs() const override { return {places.begin(), places.end()}; }
@@ -128,6 +144,7 @@ template <class Op> struct RecordedList final : SavingNode<Op> {
     if (grads.size() != places.size())
       fail(ErrorKind::shape, this->name, ": backward returned ", grads.size(), " gradients for ", places.size(),
            " inputs");
+    if (tape.options().profile) tape.profile_backward(*this, 0, dy, grads);
     hand_out(tape, *this, dy, grads, places);
   }
   std::vector<int32_t> inputs() const override { return places; }
@@ -147,10 +164,12 @@ Variable run_and_append(Tape& tape, NodeType* node, std::span<const Tensor* cons
       if (node) node->~Node();
     }
   } unfinished{node};
-  const int64_t start = tape.options().timing ? now_nanoseconds() : 0;
+  const int64_t start = tape.options().timing || tape.options().profile ? now_nanoseconds() : 0;
   Variable result = tape.append(node, Registered<decltype(node->op)>::name, forward(node->op));
   unfinished.node = nullptr;
   if (start) node->nanoseconds = now_nanoseconds() - start;
+  if (tape.options().profile)
+    tape.profile_forward(*node, node->nanoseconds, forward_flops(node->op), result.value(), inputs);
   if (tape.options().anomaly) tape.check_forward(*node, result.value(), inputs);
   if (TapeHook* hook = Tape::hook()) hook->after_forward(*node);
   return result;

@@ -1,8 +1,10 @@
 #include "autograd/tape.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "autograd/operation.h"
+#include "autograd/profile.h"
 #include "tensor/elementwise.h"
 #include "tensor/reduce.h"
 
@@ -123,7 +125,37 @@ void Tape::backward(const Variable& y, const Tensor& dy) {
     fail(ErrorKind::tape, "backward: the loss depends on no parameter, or was computed before this tape began");
   end_recording();
   nodes_[size_t(place)]->grad = dy;
+  if (options_.profile) options_.profile->count_step();
   walk(int32_t(nodes_.size()) - 1);
+}
+
+void Tape::profile_forward(const Node& node, int64_t nanoseconds, double flops, const Tensor& y,
+                           std::span<const Tensor* const> inputs) {
+  Profile::Line& line = options_.profile->line(node.name);
+  ++line.calls;
+  line.forward_ns += nanoseconds;
+  line.flops += flops;
+  line.saved_bytes += node.saved_bytes();
+  const bool view =
+      std::any_of(inputs.begin(), inputs.end(), [&](const Tensor* x) { return x->storage() == y.storage(); });
+  if (view) return;
+  line.bytes += double(y.bytes());
+  for (const Tensor* x : inputs) line.bytes += double(std::min(x->bytes(), x->storage().bytes()));
+}
+
+// Called between an operation's backward and the handing out of what it gave.
+void Tape::profile_backward(const Node& node, double flops, const Tensor& dy, std::span<const Tensor> grads) {
+  const int64_t now = detail::now_nanoseconds();
+  Profile::Line& line = options_.profile->line(node.name);
+  line.backward_ns += now - lap_;
+  line.flops += flops;
+  double written = 0;
+  for (const Tensor& grad : grads) {
+    if (grad.defined() && !(grad.storage() == dy.storage()))
+      written += double(std::min(grad.bytes(), grad.storage().bytes()));
+  }
+  if (written > 0) line.bytes += written + double(std::min(dy.bytes(), dy.storage().bytes()) + node.saved_bytes());
+  lap_ = detail::now_nanoseconds();
 }
 
 void Tape::walk(int32_t from) {
@@ -132,7 +164,9 @@ void Tape::walk(int32_t from) {
     if (node->grad.defined()) {
       Tensor dy = std::move(node->grad);
       if (test_hook) test_hook->before_backward(*node, dy);
+      if (options_.profile) lap_ = detail::now_nanoseconds();
       node->backward(*this, dy);
+      if (options_.profile) options_.profile->line("sums of gradients").backward_ns += detail::now_nanoseconds() - lap_;
     }
     node->~Node();  // frees what the operation saved
     node = nullptr;

@@ -21,6 +21,7 @@
 
 namespace fovea {
 
+class Profile;
 class Tape;
 
 // One recorded operation. The operation itself, a plain struct, sits in the Recorded<Op> of operation.h.
@@ -48,9 +49,10 @@ struct TapeHook {
 };
 
 struct TapeOptions {
-  bool anomaly = false;  // look at every result and gradient; the first NaN or infinity raises AnomalyError
-  bool timing = false;   // measure each operation, for print()
-  int64_t step = -1;     // named in an anomaly's message
+  bool anomaly = false;        // look at every result and gradient; the first NaN or infinity raises AnomalyError
+  bool timing = false;         // measure each operation, for print()
+  int64_t step = -1;           // named in an anomaly's message
+  Profile* profile = nullptr;  // adds up there what each operation costs, forward and backward
 };
 
 class Tape {
@@ -87,6 +89,9 @@ class Tape {
   void accumulate(int32_t place, Tensor grad, const Node& from);
   const TapeOptions& options() const { return options_; }
   static TapeHook* hook();
+  void profile_forward(const Node& node, int64_t nanoseconds, double flops, const Tensor& y,
+                       std::span<const Tensor* const> inputs);
+  void profile_backward(const Node& node, double flops, const Tensor& dy, std::span<const Tensor> grads);
   void check_forward(const Node& node, const Tensor& y, std::span<const Tensor* const> inputs);
   void check_backward(const Node& node, const Tensor& dy, std::span<const Tensor> grads);
 
@@ -110,6 +115,7 @@ class Tape {
   uint64_t serial_;
   Tape* outer_;
   bool ended_ = false;
+  int64_t lap_ = 0;  // on a tape with a profile: when the part of the walk that runs began
   Arena arena_;
   std::vector<Node*> nodes_;         // in the arena
   std::vector<std::string> places_;  // in the model, per node; only on a tape that looks for anomalies

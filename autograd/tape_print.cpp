@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "autograd/operation.h"
+#include "autograd/text_table.h"
 
 namespace fovea {
 namespace {
@@ -55,18 +56,7 @@ void Tape::print(std::ostream& out) const {
                     text(node.saved_bytes())});
     if (options_.timing) rows.back().push_back(text(double(node.nanoseconds / 100) / 10) + " us");
   }
-  std::vector<size_t> widths(rows[0].size(), 0);
-  for (const auto& row : rows) {
-    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], display_width(row[c]));
-  }
-  for (const auto& row : rows) {
-    std::string line;
-    for (size_t c = 0; c < row.size(); ++c) {
-      const std::string padding(widths[c] - display_width(row[c]), ' ');
-      line += (c ? "  " : "") + (c >= 4 ? padding + row[c] : row[c] + padding);
-    }
-    out << line.substr(0, line.find_last_not_of(' ') + 1) << '\n';
-  }
+  detail::print_aligned(out, rows, 4);
   out << nodes_.size() << " operations, " << saved_bytes() << " bytes saved for backward\n";
 }
 
@@ -75,6 +65,21 @@ void Tape::print() const { print(std::cout); }
 const std::vector<std::string>& operation_names() { return names(); }
 
 namespace detail {
+
+void print_aligned(std::ostream& out, const std::vector<std::vector<std::string>>& rows, size_t left) {
+  std::vector<size_t> widths(rows[0].size(), 0);
+  for (const auto& row : rows) {
+    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], display_width(row[c]));
+  }
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t c = 0; c < row.size(); ++c) {
+      const std::string padding(widths[c] - display_width(row[c]), ' ');
+      line += (c ? "  " : "") + (c >= left ? padding + row[c] : row[c] + padding);
+    }
+    out << line.substr(0, line.find_last_not_of(' ') + 1) << '\n';
+  }
+}
 
 // From what the compiler calls the type, "… [with Op = fovea::{anonymous}::Map<fovea::functor::LeakyRelu>; …]", to
 // the name of the innermost struct in lower case: "leaky_relu".

@@ -12,6 +12,7 @@
 #include <iostream>
 
 #include "autograd/losses.h"
+#include "autograd/profile.h"
 #include "autograd/tape.h"
 #include "examples/lib/char_data.h"
 #include "examples/lib/char_gpt_options.h"
@@ -31,6 +32,7 @@
 #include "tensor/checksum.h"
 #include "tensor/cpu.h"
 #include "tensor/dispatch.h"
+#include "tensor/machine.h"
 #include "tensor/parallel.h"
 
 using namespace fovea;
@@ -102,6 +104,8 @@ class Training {
     bool finite() const { return std::isfinite(loss) && std::isfinite(norm); }
   };
   StepResult forward_and_backward(int64_t step, const Batch& batch, TapeOptions tape_options = {});
+  Batch next_batch();
+  void take_step(int64_t step);
   double validation_loss();
   void evaluate(int64_t step);
   void save(int64_t step);
@@ -109,6 +113,7 @@ class Training {
   int stop_at_nan(int64_t step, const Batch& batch, const RngLog& draws);
   int stop_interrupted(int64_t step);
   void finish();
+  Profile* profile() { return profile_ ? &*profile_ : nullptr; }
   double tokens_per_second(int64_t step) const { return double((step - start_) * o_.batch * o_.context) / seconds(); }
   double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count(); }
 
@@ -123,6 +128,7 @@ class Training {
   optim::WarmupCosine schedule_;
   Progress progress_;
   std::optional<RunLog> log_;
+  std::optional<Profile> profile_;
   int64_t start_ = 0;  // the step that this run begins with; not 0 if it is resumed
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   double loss_sum_ = 0;  // since the latest evaluation
@@ -173,11 +179,24 @@ void Training::resume(const Checkpoint& checkpoint) {
 // Leaves the gradients in the parameters.
 Training::StepResult Training::forward_and_backward(int64_t step, const Batch& batch, TapeOptions tape_options) {
   tape_options.step = step;
+  tape_options.profile = profile();
   model_.zero_grad();
   Tape tape(tape_options);
   const Variable loss = cross_entropy(model_(batch.inputs), batch.targets);  // [B, T, V] against [B, T]
   tape.backward(loss);
+  const Profile::Section section(profile(), "gradient norm");
   return {loss.item(), optim::grad_norm(parameters_)};
+}
+
+Batch Training::next_batch() {
+  const Profile::Section section(profile(), "data");
+  return data_.random_batch(o_.batch, batches_);
+}
+
+void Training::take_step(int64_t step) {
+  const Profile::Section section(profile(), "optimiser");
+  if (o_.clip > 0) optim::clip_grad_norm(parameters_, o_.clip);
+  optimiser_.step(schedule_(step - 1));
 }
 
 double Training::validation_loss() {
@@ -209,6 +228,7 @@ void Training::save(int64_t step) {
 
 // Measures, logs, and saves: in this order, so that a resumed run's log has every line once.
 void Training::evaluate(int64_t step) {
+  const Profile::Section section(profile(), "evaluation");
   const double validation = validation_loss();
   std::vector<RunLog::Field> fields = {{"validation_loss", validation}};
   std::string line = "step " + format_count(step) + "/" + format_count(o_.steps);
@@ -242,10 +262,11 @@ int Training::run() {
       o_.resume ? std::optional(start_) : std::nullopt);
   const InterruptCatcher catcher;
   if (!o_.resume) evaluate(0);
+  if (o_.profile) profile_.emplace();
   began_ = std::chrono::steady_clock::now();
   for (int64_t step = start_ + 1; step <= o_.steps; ++step) {
     if (interrupted()) return stop_interrupted(step - 1);
-    const Batch batch = data_.random_batch(o_.batch, batches_);
+    const Batch batch = next_batch();
     RngLog draws;
     StepResult result;
     {
@@ -253,8 +274,7 @@ int Training::run() {
       result = forward_and_backward(step, batch);
     }
     if (!result.finite()) return stop_at_nan(step, batch, draws);
-    if (o_.clip > 0) optim::clip_grad_norm(parameters_, o_.clip);
-    optimiser_.step(schedule_(step - 1));
+    take_step(step);
     loss_sum_ += result.loss;
     ++loss_count_;
     gradient_norm_ = result.norm;
@@ -264,6 +284,10 @@ int Training::run() {
       progress_.update(step, progress_text(step, result));
   }
   progress_.clear();
+  if (profile_) {
+    std::cout << "\n";
+    profile_->print(std::cout);
+  }
   finish();
   return 0;
 }
@@ -296,8 +320,10 @@ void Training::finish() {
   write_text(model_, data_.vocabulary(), U"", o_, rng_.stream("sampling"), std::cout);
   std::cout << std::string(63, '-') << "\n\ncheckpoint  " << checkpoint_path(o_) << "\nlog         "
             << log_->jsonl_path() << ", " << log_->csv_path() << "\nweights     "
-            << checksum_text(weights_checksum(model_)) << "\nto write more:  " << args_.program()
-            << " --generate --out " << shell_quote(o_.out) << " --prompt TEXT\n";
+            << checksum_text(weights_checksum(model_)) << "\nmemory      " << format_bytes(memory_stats().peak_bytes)
+            << " in tensors, " << format_bytes(process_peak_bytes())
+            << " the whole process, at most\nto write more:  " << args_.program() << " --generate --out "
+            << shell_quote(o_.out) << " --prompt TEXT\n";
 }
 
 // --- the command line --------------------------------------------------------------------------------------------
@@ -357,6 +383,7 @@ int run(int argc, char** argv) {
   const CharGptOptions saved = options_of(checkpoint);
   if (options.generate) return generate(options, saved, checkpoint);
   CharGptOptions resumed = saved;  // what is not said again is as it was
+  resumed.profile = false;
   Args resumed_args = declare_flags(resumed);
   resumed_args.parse(argc, argv);
   check_same_run(saved, resumed);

@@ -1,13 +1,15 @@
 #include "tensor/machine.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <vector>
 
 #include "tensor/dispatch.h"
 #include "tensor/kernels/gemm.h"
 #include "tensor/parallel.h"
-#include "tensor/storage.h"
 
 namespace fovea {
 namespace {
@@ -47,14 +49,20 @@ double measure_peak_flops(DType dtype, double seconds) {
 
 double measure_bandwidth(double seconds) {
   constexpr int64_t bytes = 4 << 20, piece = 128 << 10;
-  const Storage from(bytes), to(bytes);
-  std::memset(from.data(), 1, bytes);
+  const std::vector<char> from(bytes, 1);
+  std::vector<char> to(bytes, 2);
   const double rate = best_rate(seconds, [&] {
     parallel_for(bytes, piece, [&](int64_t first, int64_t last) {
       std::memcpy(to.data() + first, from.data() + first, size_t(last - first));
     });
   });
   return rate * 2 * double(bytes);
+}
+
+int64_t process_peak_bytes() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  return int64_t(usage.ru_maxrss) * 1024;
 }
 
 }  // namespace fovea

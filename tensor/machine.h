@@ -1,5 +1,5 @@
-// What the machine can do, measured while the program runs: the yardsticks that speeds are held against. Both use as
-// many threads as parallel_for does.
+// What the machine can do, measured while the program runs: the yardsticks that speeds are held against, with as many
+// threads as parallel_for uses. And what the process takes of its memory.
 #pragma once
 #include "tensor/dtype.h"
 
@@ -12,5 +12,8 @@ double measure_peak_flops(DType dtype = DType::f32, double seconds = 0.02);
 // Bytes a second, read and written, of a copy between two blocks of 4 MiB: the size of a small Transformer's
 // activations, which lie in the third-level cache where the machine has one of that size.
 double measure_bandwidth(double seconds = 0.02);
+
+// The most memory that the process ever had, as the system counts it.
+int64_t process_peak_bytes();
 
 }  // namespace fovea

@@ -26,7 +26,8 @@ Args declare_flags(CharGptOptions& o) {
              {{"--out DIR", &o.out, "where checkpoint and logs go"},
               {"--eval-every N", &o.eval_every, "steps between evaluations and checkpoints", {.at_least = 1}},
               {"--eval-batches N", &o.eval_batches, "validation batches; 0: the whole part", {.at_least = 0}},
-              {"--resume", &o.resume, "go on from the checkpoint in --out, with its settings"}});
+              {"--resume", &o.resume, "go on from the checkpoint in --out, with its settings"},
+              {"--profile", &o.profile, "measure each operation, and say at the end what limits the run"}});
   args.group(
       "Writing text",
       {{"--generate", &o.generate, "write with the model in --out instead of training"},

@@ -14,7 +14,7 @@ struct CharGptOptions {
   int64_t seed = 1337, threads = 0;
   int64_t eval_every = 250, eval_batches = 0;
   std::string out = "char_gpt_run";
-  bool resume = false;
+  bool resume = false, profile = false;
 
   bool generate = false;
   std::string prompt;

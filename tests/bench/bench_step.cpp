@@ -1,22 +1,22 @@
 // bench_step: whole training steps of a GPT (pre-norm, no biases in its linear layers, GELU, a head of its own, AdamW)
 // in three sizes. One line, a JSON object with --json.
 //
-//   bench_step [--config T|S|M] [--threads N] [--seconds S] [--json]
+//   bench_step [--config T|S|M] [--threads N] [--seconds S] [--json] [--profile]
 //
 // A step is counted as tokens x (6 x weights of products + 12 x layers x dim x context) operations: each weight is
 // multiplied and added once forward and twice backward, and attention is counted in full, though half of it is masked.
 // peak_share is what that makes of the machine's peak, a loop of multiplications in registers alone, measured in the
 // same run.
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "autograd/losses.h"
+#include "autograd/profile.h"
 #include "autograd/tape.h"
 #include "examples/lib/args.h"
 #include "nn/gpt.h"
@@ -45,17 +45,11 @@ double quantile_ms(std::vector<double> times, double share) {
   return times[std::min(size_t(share * double(times.size())), times.size() - 1)] * 1e3;
 }
 
-double peak_rss_mib() {
-  rusage usage = {};
-  getrusage(RUSAGE_SELF, &usage);
-  return double(usage.ru_maxrss) / 1024;
-}
-
 struct Times {
   std::vector<double> forward, backward, optimiser, step;
 };
 
-int run(const std::string& name, double seconds, bool json) {
+int run(const std::string& name, double seconds, bool json, bool profiled) {
   const Config c = kConfigs.at(name);
   Rng rng(1337);
   nn::GPT model({.vocab = kVocab, .layers = c.layers, .heads = c.heads, .dim = c.dim, .context = c.context}, rng);
@@ -66,6 +60,8 @@ int run(const std::string& name, double seconds, bool json) {
     batches.emplace_back(randint(0, kVocab, {c.batch, c.context}, rng), randint(0, kVocab, {c.batch, c.context}, rng));
 
   const double peak_before = measure_peak_flops(DType::f32, 0.1);
+  std::optional<Profile> profile;
+  if (profiled) profile.emplace();
   Times times;
   double loss_value = 0;
   const double end = now() + seconds;
@@ -75,14 +71,17 @@ int run(const std::string& name, double seconds, bool json) {
     double after_forward, after_backward;
     model.zero_grad();
     {
-      Tape tape;
+      Tape tape({.profile = profile ? &*profile : nullptr});
       const Variable loss = cross_entropy(model(inputs), targets);
       after_forward = now();
       tape.backward(loss);
       after_backward = now();
       loss_value = loss.item();
     }
-    optimiser.step(1e-3);
+    {
+      const Profile::Section section(profile ? &*profile : nullptr, "optimiser");
+      optimiser.step(1e-3);
+    }
     const double done = now();
     if (step < kWarmUp) continue;
     times.forward.push_back(after_forward - start);
@@ -90,6 +89,7 @@ int run(const std::string& name, double seconds, bool json) {
     times.optimiser.push_back(done - after_backward);
     times.step.push_back(done - start);
   }
+  if (profile) profile->print(std::cout);
   const double peak = std::max(peak_before, measure_peak_flops(DType::f32, 0.1)) * 1e-9;
 
   const int64_t weights =
@@ -109,7 +109,8 @@ int run(const std::string& name, double seconds, bool json) {
   std::printf(format, name.c_str(), threads(), static_cast<long long>(model.parameter_count()), times.step.size(), ms,
               quantile_ms(times.step, 0), quantile_ms(times.step, 0.9), quantile_ms(times.forward, 0.5),
               quantile_ms(times.backward, 0.5), quantile_ms(times.optimiser, 0.5), tokens / ms * 1e3, gflops,
-              peak_rss_mib(), loss_value, gflops / peak, peak, double(memory.peak_bytes) / (1 << 20));
+              double(process_peak_bytes()) / (1 << 20), loss_value, gflops / peak, peak,
+              double(memory.peak_bytes) / (1 << 20));
   return 0;
 }
 
@@ -119,16 +120,17 @@ int main(int argc, char** argv) {
   std::string config = "S";
   int64_t thread_count = 0;
   double seconds = 5;
-  bool json = false;
+  bool json = false, profile = false;
   lib::Args args("bench_step", "Measures training steps of a GPT.");
   args.group("Options", {{"--config NAME", &config, "the size: T, S or M", {.one_of = {"T", "S", "M"}}},
                          {"--threads N", &thread_count, "0: all cores", {.at_least = 0, .at_most = 1024}},
                          {"--seconds S", &seconds, "how long to measure", {.at_least = 0}},
-                         {"--json", &json, "print a JSON object"}});
+                         {"--json", &json, "print a JSON object"},
+                         {"--profile", &profile, "print where the time goes, too"}});
   try {
     if (args.parse(argc, argv) == lib::Args::Outcome::handled) return 0;
     if (thread_count > 0) set_threads(int(thread_count));
-    return run(config, seconds, json);
+    return run(config, seconds, json, profile);
   } catch (const lib::UsageError& error) {
     std::cerr << error.what() << "\n";
     return 2;

@@ -1,0 +1,137 @@
+#include "autograd/profile.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <ostream>
+#include <vector>
+
+#include "autograd/operation.h"
+#include "autograd/text_table.h"
+#include "tensor/cpu.h"
+#include "tensor/machine.h"
+#include "tensor/parallel.h"
+
+namespace fovea {
+namespace {
+
+std::string formatted(const char* format, double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
+
+std::string bytes_text(double bytes) {
+  const char* units[] = {"B", "KiB", "MiB", "GiB"};
+  int unit = 0;
+  for (; bytes >= 1024 && unit < 3; ++unit) bytes /= 1024;
+  return formatted(unit == 0 ? "%.0f " : "%.1f ", bytes) + units[unit];
+}
+
+// "12", or "0.5" where it does not happen in every step.
+std::string count_text(double count) {
+  return formatted(count < 10 && count != double(int(count)) ? "%.1f" : "%.0f", count);
+}
+
+double per_second(double amount, int64_t nanoseconds) {
+  return nanoseconds > 0 ? amount / double(nanoseconds) * 1e9 : 0;
+}
+
+}  // namespace
+
+Profile::Profile()
+    : peak_flops_(measure_peak_flops()), peak_bandwidth_(measure_bandwidth()), start_(detail::now_nanoseconds()) {}
+
+int64_t Profile::nanoseconds() const { return detail::now_nanoseconds() - start_; }
+
+double Profile::share_of_peak(const Line& line) const {
+  if (line.flops > 0) return per_second(line.flops, line.nanoseconds()) / peak_flops_;
+  return per_second(line.bytes, line.nanoseconds()) / peak_bandwidth_;
+}
+
+Profile::Section::Section(Profile* profile, const char* name)
+    : profile_(profile), name_(name), start_(profile ? detail::now_nanoseconds() : 0) {}
+
+Profile::Section::~Section() {
+  if (!profile_) return;
+  Line& line = profile_->line(name_);
+  line.section = true;
+  ++line.calls;
+  line.forward_ns += detail::now_nanoseconds() - start_;
+}
+
+void Profile::print(std::ostream& out) const {
+  const double steps = double(std::max<int64_t>(steps_, 1)), wall = double(nanoseconds());
+  const auto ms = [&](int64_t ns) { return ns > 0 ? formatted("%.3f", double(ns) / steps * 1e-6) : ""; };
+  out << "profile of " << steps_ << " steps, " << formatted("%.3f", wall / steps * 1e-6) << " ms each, on " << threads()
+      << (threads() == 1 ? " thread" : " threads") << " that reach " << formatted("%.0f", peak_flops_ * 1e-9)
+      << " GFLOP/s and copy " << formatted("%.0f", peak_bandwidth_ * 1e-9) << " GB/s\n\n";
+
+  std::vector<std::pair<std::string, Line>> sorted(lines_.begin(), lines_.end());
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const auto& a, const auto& b) { return a.second.nanoseconds() > b.second.nanoseconds(); });
+  std::vector<std::vector<std::string>> rows = {
+      {"operation", "calls", "forward", "backward", "ms", "time", "speed", "of peak", "moved", "saved"}};
+  double listed = 0;
+  for (const auto& [name, line] : sorted) {
+    const int64_t ns = line.nanoseconds();
+    listed += double(ns);
+    const bool products = line.flops > 0, measured = products || line.bytes > 0;
+    const double speed = per_second(products ? line.flops : line.bytes, ns) * 1e-9;
+    rows.push_back({name, line.calls > 0 ? count_text(double(line.calls) / steps) : "",
+                    line.section ? "" : ms(line.forward_ns), line.section ? "" : ms(line.backward_ns), ms(ns),
+                    formatted("%.1f %%", 100 * double(ns) / wall),
+                    measured ? formatted("%.1f ", speed) + (products ? "GFLOP/s" : "GB/s") : "",
+                    measured ? formatted("%.0f %%", 100 * share_of_peak(line)) : "",
+                    measured ? bytes_text(line.bytes / steps) : "",
+                    line.saved_bytes > 0 ? bytes_text(double(line.saved_bytes) / steps) : ""});
+  }
+  rows.push_back({"everything else", "", "", "", ms(int64_t(wall - listed)),
+                  formatted("%.1f %%", 100 * (wall - listed) / wall), "", "", "", ""});
+  detail::print_aligned(out, rows, 1);
+  out << "\n" << verdict() << "\n";
+}
+
+std::string Profile::verdict() const {
+  Line products, passes;  // added up: operations that multiply matrices, and those that only pass over their tensors
+  std::string largest_product, largest_pass;
+  int64_t most_product = 0, most_pass = 0, calls = 0;
+  for (const auto& [name, line] : lines_) {
+    if (line.section) continue;
+    const bool product = line.flops > 0;
+    Line& sum = product ? products : passes;
+    sum.forward_ns += line.forward_ns;
+    sum.backward_ns += line.backward_ns;
+    sum.flops += line.flops;
+    sum.bytes += line.bytes;
+    calls += line.calls;
+    int64_t& most = product ? most_product : most_pass;
+    if (line.nanoseconds() <= most) continue;
+    most = line.nanoseconds();
+    (product ? largest_product : largest_pass) = name;
+  }
+  if (calls == 0) return "nothing was recorded on a tape";
+  const double wall = double(nanoseconds());
+  const auto time = [&](const Line& line) {
+    return formatted("%.0f %% of the time", 100 * double(line.nanoseconds()) / wall);
+  };
+  const auto share = [&](const Line& line) { return formatted("%.0f %%", 100 * share_of_peak(line)); };
+  const double in_operations = double(products.nanoseconds() + passes.nanoseconds());
+  const double microseconds = in_operations / double(calls) * 1e-3;
+  if (microseconds < 10)
+    return "overhead: an operation takes " + formatted("%.1f", microseconds) +
+           " us, forward and backward; a larger batch or model would use the machine better";
+  if (in_operations < 0.5 * wall)
+    return "overhead: " + formatted("%.0f %%", 100 * (1 - in_operations / wall)) +
+           " of the time passes outside of the operations";
+  if (products.nanoseconds() >= passes.nanoseconds())
+    return "products (" + largest_product + " the most) take " + time(products) + " at " + share(products) +
+           " of the peak: " +
+           (share_of_peak(products) >= 0.5 ? "compute-bound"
+                                           : "their matrices are too small to fill the machine; try a larger batch");
+  return "operations without products (" + largest_pass + " the most) take " + time(passes) + " at " + share(passes) +
+         " of the bandwidth: " +
+         (share_of_peak(passes) >= 0.3 ? "memory-bound"
+                                       : "bound by their arithmetic, or by tensors too small to share");
+}
+
+}  // namespace fovea

@@ -1,0 +1,12 @@
+// Rows of text as an aligned table: what a tape and a profile print.
+#pragma once
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+namespace fovea::detail {
+
+// The first `left` columns are aligned to the left, the others to the right; two spaces between them.
+void print_aligned(std::ostream& out, const std::vector<std::vector<std::string>>& rows, size_t left);
+
+}  // namespace fovea::detail
