@@ -360,8 +360,7 @@ int train(const CharGptOptions& o, const Args& args, const Checkpoint* checkpoin
                      args.command_with("--resume") + "\n  to write with it:    " + args.program() +
                      " --generate --out " + shell_quote(o.out) + "\n  to start a new one:  give another --out");
   }
-  const std::u32string text = o.text.empty() ? decode_utf8(own_text(), "fovea's own sources") : read_text(o.text);
-  Training training(o, args, text);
+  Training training(o, args, o.text.empty() ? decode_utf8(own_text(), "fovea's own sources") : read_text(o.text));
   std::error_code error;
   std::filesystem::create_directories(o.out, error);
   if (error) fail(ErrorKind::file, o.out, ": cannot make this folder: ", error.message());

@@ -12,21 +12,24 @@ namespace fovea {
 
 using detail::Block;
 
-// Size classes: eight to each power of two, so that at most an eighth of a block is waste.
+// Size classes: eight to each power of two, so that at most an eighth of a block is waste. They count the data alone:
+// tensors often have a power of two of bytes, or three times that, and fit exactly.
 struct SizeClass {
   static constexpr int64_t kLargest = int64_t(1) << 60;
+  static constexpr int64_t kSmallest = 64;
   int64_t bytes;  // of the block, header included
   size_t index;
 
   static SizeClass of_request(int64_t bytes) {
     if (bytes > kLargest) fail(ErrorKind::memory, "allocate: ", bytes, " bytes are more than any machine has");
-    const int64_t total = std::max<int64_t>(bytes + int64_t(sizeof(Block)), 128);
-    const int64_t step = std::max<int64_t>(int64_t(std::bit_floor(uint64_t(total))) / 8, 64);
-    return of_block((total + step - 1) / step * step);
+    bytes = std::max(bytes, kSmallest);
+    const int64_t step = std::max(int64_t(std::bit_floor(uint64_t(bytes))) / 8, kSmallest);
+    return of_block((bytes + step - 1) / step * step + int64_t(sizeof(Block)));
   }
   static SizeClass of_block(int64_t bytes) {
-    const int power = std::bit_width(uint64_t(bytes)) - 1;
-    return {bytes, size_t(power * 8 + int((bytes >> (power - 3)) & 7))};
+    const int64_t data = bytes - int64_t(sizeof(Block));
+    const int power = std::bit_width(uint64_t(data)) - 1;
+    return {bytes, size_t(power * 8 + int((data >> (power - 3)) & 7))};
   }
 };
 

@@ -22,6 +22,7 @@ std::string describe(char32_t c) {
 Vocabulary::Vocabulary(std::u32string_view text) : characters_(text) {
   std::sort(characters_.begin(), characters_.end());
   characters_.erase(std::unique(characters_.begin(), characters_.end()), characters_.end());
+  characters_.shrink_to_fit();
 }
 
 std::vector<int64_t> Vocabulary::encode(std::u32string_view text, std::string_view source) const {
@@ -57,7 +58,7 @@ CharData::CharData(std::u32string_view text, int64_t context) : context_(context
          " and the character after it; give more text or a smaller --context");
 }
 
-Batch CharData::blocks_at(const std::vector<int64_t>& text, const std::vector<int64_t>& starts) const {
+Batch CharData::blocks_at(const Text& text, const std::vector<int64_t>& starts) const {
   std::vector<int64_t> inputs, targets;
   for (int64_t start : starts) {
     const auto first = text.begin() + start;
