@@ -40,29 +40,57 @@ BatchedProduct checked_operands(const Tensor& a, const Tensor& b) {
   return p;
 }
 
-// A matrix operand as gemm takes it: row-major with a leading dimension, possibly transposed.
+// A matrix as gemm takes it: row-major with a leading dimension, possibly transposed. leading 0: it does not lie so.
+struct GemmLayout {
+  Trans trans = Trans::no;
+  int64_t leading = 0;
+};
+
+GemmLayout layout_of(int64_t rows, int64_t columns, int64_t down, int64_t right) {
+  if ((right == 1 || columns == 1) && (down >= columns || rows == 1)) return {Trans::no, rows == 1 ? columns : down};
+  if ((down == 1 || rows == 1) && (right >= rows || columns == 1)) return {Trans::yes, columns == 1 ? rows : right};
+  return {};
+}
+
 struct MatrixView {
   Tensor x;
-  Trans trans;
-  int64_t leading;
+  GemmLayout layout;
 };
 
 MatrixView as_matrix(const Tensor& x) {
-  const int64_t rows = x.size(-2), columns = x.size(-1);
-  const int64_t down = x.strides()[x.rank() - 2], right = x.strides()[x.rank() - 1];
-  if ((right == 1 || columns == 1) && (down >= columns || rows == 1)) return {x, Trans::no, rows == 1 ? columns : down};
-  if ((down == 1 || rows == 1) && (right >= rows || columns == 1)) return {x, Trans::yes, columns == 1 ? rows : right};
-  return {x.clone(), Trans::no, columns};
+  const GemmLayout layout = layout_of(x.size(-2), x.size(-1), x.strides()[x.rank() - 2], x.strides()[x.rank() - 1]);
+  if (layout.leading > 0) return {x, layout};
+  return {x.clone(), {Trans::no, std::max<int64_t>(x.size(-1), 1)}};
 }
 
-// Whether the rows of all matrices of a batch lie one step apart, so that the batch is one tall matrix.
-bool rows_are_regular(const Tensor& x) {
-  int64_t expected = -1;
+// The step from one row to the next where the rows of all matrices of a batch lie one step apart, so that the batch is
+// one tall matrix; -1 where they do not.
+int64_t row_step(const Tensor& x) {
+  int64_t step = -1, expected = -1;
   for (int axis = x.rank() - 2; axis >= 0; --axis) {
     if (x.shape()[axis] == 1) continue;
-    if (expected >= 0 && x.strides()[axis] != expected) return false;
+    if (expected >= 0 && x.strides()[axis] != expected) return -1;
+    if (step < 0) step = x.strides()[axis];
     expected = x.strides()[axis] * x.shape()[axis];
   }
+  return step < 0 ? x.shape().back() : step;
+}
+
+// The product with one matrix for the whole batch, a linear layer's: [..., m, k] is one matrix [... · m, k]. False, and
+// nothing done, where the rows do not lie evenly spaced.
+bool multiply_rows(const Tensor& a, const Tensor& b, Tensor& out, bool accumulate) {
+  if (a.rank() < 2 || b.rank() != 2) return false;
+  const int64_t k = a.shape().back(), n = b.shape().back(), m = out.count() / std::max<int64_t>(n, 1);
+  const int64_t a_step = row_step(a), out_step = row_step(out);
+  if (k == 0 || a_step < 0 || out_step < 0) return false;
+  const GemmLayout from_a = layout_of(m, k, a_step, a.strides().back());
+  const GemmLayout from_b = layout_of(k, n, b.strides()[0], b.strides()[1]);
+  const GemmLayout to = layout_of(m, n, out_step, out.strides().back());
+  if (from_a.leading == 0 || from_b.leading == 0 || to.leading == 0 || to.trans == Trans::yes) return false;
+  with_floating(a.dtype(), "matmul", [&]<class T>(T) {
+    gemm<T>(from_a.trans, from_b.trans, m, n, k, T(1), a.data<T>(), from_a.leading, b.data<T>(), from_b.leading,
+            T(accumulate ? 1 : 0), out.data<T>(), to.leading);
+  });
   return true;
 }
 
@@ -79,8 +107,9 @@ template <class T> void multiply_batches(const BatchedProduct& p, Tensor& out, T
   const T *a_data = a.x.data<T>(), *b_data = b.x.data<T>();
   T* c_data = out.data<T>();
   const auto run = [&](const int64_t* at, int64_t n) {
-    gemm_batched<T>(n, a.trans, b.trans, p.m, p.n, p.k, T(1), a_data + at[0], a.leading, loop.run_strides[0],
-                    b_data + at[1], b.leading, loop.run_strides[1], beta, c_data + at[2], ldc, loop.run_strides[2]);
+    gemm_batched<T>(n, a.layout.trans, b.layout.trans, p.m, p.n, p.k, T(1), a_data + at[0], a.layout.leading,
+                    loop.run_strides[0], b_data + at[1], b.layout.leading, loop.run_strides[1], beta, c_data + at[2],
+                    ldc, loop.run_strides[2]);
   };
   // Where the matrices do not lie evenly spaced (attention heads, say) there are several runs. Small products are
   // shared among the threads as wholes; a large one uses all threads by itself.
@@ -92,15 +121,9 @@ template <class T> void multiply_batches(const BatchedProduct& p, Tensor& out, T
     loop.run(run, std::max<int64_t>(kLarge / 16 / work, 1));
 }
 
-}  // namespace
-
-void matmul_into(const Tensor& a, const Tensor& b, Tensor& out, bool accumulate) {
-  BatchedProduct p = checked_operands(a, b);
-  if (out.shape() != p.result || out.dtype() != a.dtype())
-    fail(ErrorKind::shape, "matmul: out ", out.shape(), " of ", out.dtype(), " does not fit the product of a ",
-         a.shape(), " and b ", b.shape(), ", ", p.result, " of ", a.dtype());
-  if (out.count() == 0) return;
-
+// out = a b or out += a b, for operands and an out that fit.
+void multiply(const BatchedProduct& p, const Tensor& a, const Tensor& b, Tensor& out, bool accumulate) {
+  if (out.count() == 0 || multiply_rows(a, b, out, accumulate)) return;
   Shape full = p.batch;  // out with the axes of 1-D operands put back
   full.push_back(p.m);
   full.push_back(p.n);
@@ -110,21 +133,24 @@ void matmul_into(const Tensor& a, const Tensor& b, Tensor& out, bool accumulate)
   Tensor target = out.view(full, strides);
   const bool in_rows = (p.n == 1 || strides.back() == 1) && (p.m == 1 || strides[strides.rank() - 2] >= p.n);
   if (!in_rows) target = accumulate ? out.clone().view(full, row_major(full)) : empty(full, a.dtype());
-
-  if (p.b.rank() == 2 && p.a.rank() > 2 && p.k > 0 && p.a.strides().back() == 1 && rows_are_regular(p.a) &&
-      rows_are_regular(target)) {  // one weight for the whole batch: [..., m, k] is one matrix [... · m, k]
-    p.a = reshape(p.a, {-1, p.k});
-    target = reshape(target, {-1, p.n});
-    p.m = target.size(0);
-    p.batch = {};
-  }
   with_floating(a.dtype(), "matmul", [&]<class T>(T) { multiply_batches<T>(p, target, T(accumulate ? 1 : 0)); });
   if (!in_rows) out.copy_(target.view(out.shape(), row_major(out.shape())));
 }
 
+}  // namespace
+
+void matmul_into(const Tensor& a, const Tensor& b, Tensor& out, bool accumulate) {
+  const BatchedProduct p = checked_operands(a, b);
+  if (out.shape() != p.result || out.dtype() != a.dtype())
+    fail(ErrorKind::shape, "matmul: out ", out.shape(), " of ", out.dtype(), " does not fit the product of a ",
+         a.shape(), " and b ", b.shape(), ", ", p.result, " of ", a.dtype());
+  multiply(p, a, b, out, accumulate);
+}
+
 Tensor matmul(const Tensor& a, const Tensor& b) {
-  Tensor out = empty(checked_operands(a, b).result, a.dtype());
-  matmul_into(a, b, out);
+  const BatchedProduct p = checked_operands(a, b);
+  Tensor out = empty(p.result, a.dtype());
+  multiply(p, a, b, out, false);
   return out;
 }
 
