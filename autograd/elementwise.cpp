@@ -10,6 +10,9 @@ template <class F> struct Map {
   F f;
   Tensor saved;
   Tensor forward(const Tensor& x) {
+    if constexpr (F::saves == functor::Saves::slope) {
+      if (Tape::recording()) return map_with_slope(f, x, saved);
+    }
     Tensor y = map(f, x);
     if constexpr (F::saves == functor::Saves::input) saved = x;
     if constexpr (F::saves == functor::Saves::output) saved = y;

@@ -136,6 +136,21 @@ Tensor map_unary(size_t index, const void* functor, const char* name, const Tens
   return y;
 }
 
+Tensor map_with_slope(size_t index, const void* functor, const char* name, const Tensor& some_x, Tensor& slope) {
+  const Tensor x = some_x.contiguous();
+  Tensor y = empty(x.shape(), x.dtype());
+  slope = empty(x.shape(), x.dtype());
+  with_floating(x.dtype(), name, [&]<class T>(T) {
+    const auto loop = table_of<T>(*kernels().map).with_slope[index];
+    const T* from = x.data<T>();
+    T *to = y.data<T>(), *slopes = slope.data<T>();
+    parallel_for(x.count(), kGrain, [&](int64_t first, int64_t last) {
+      loop(functor, last - first, from + first, to + first, slopes + first);
+    });
+  });
+  return y;
+}
+
 Tensor map_gradient(size_t index, const void* functor, const char* name, const Tensor& dy, const Tensor& saved) {
   const Tensor& other = saved.defined() ? saved : dy;  // a derivative that needs nothing saved ignores it
   Tensor dx = empty(dy.shape(), dy.dtype());

@@ -12,6 +12,7 @@ namespace fovea {
 // functors.h applied to every element; these are what each name below stands for.
 namespace detail {
 Tensor map_unary(size_t functor_index, const void* functor, const char* name, const Tensor& x);
+Tensor map_with_slope(size_t functor_index, const void* functor, const char* name, const Tensor& x, Tensor& slope);
 Tensor map_gradient(size_t functor_index, const void* functor, const char* name, const Tensor& dy, const Tensor& saved);
 Tensor map_binary(size_t functor_index, const void* functor, const char* name, const Tensor& a, const Tensor& b);
 void map_binary_into(size_t functor_index, const void* functor, const char* name, const Tensor& a, const Tensor& b,
@@ -23,6 +24,10 @@ template <class F> Tensor map(const F& f, const Tensor& x) {
 }
 template <class F> Tensor map(const F& f, const Tensor& a, const Tensor& b) {
   return detail::map_binary(functor::BinaryFunctors::index_of<F>(), &f, F::name, a, b);
+}
+// f(x), and into slope f'(x); for the functors that save it.
+template <class F> Tensor map_with_slope(const F& f, const Tensor& x, Tensor& slope) {
+  return detail::map_with_slope(functor::UnaryFunctors::index_of<F>(), &f, F::name, x, slope);
 }
 // dx = f.gradient(dy, saved)
 template <class F> Tensor map_gradient(const F& f, const Tensor& dy, const Tensor& saved) {

@@ -2,9 +2,10 @@
 // lists at the end every kernel is generated, for each type and instruction set.
 //
 //   name      as the user calls it
-//   saves     what the derivative is written in: the input x, the output y, or nothing
+//   saves     what the derivative is written in: the input x, the output y, the slope f'(x) itself, or nothing
 //   value     y = f(x), for a vector of f32 or f64
 //   gradient  dx = dy · f'(x), given dy and what was saved
+//   with_slope  where `saves` is the slope: y and f'(x) at once, which costs little more than y alone
 //
 // To add one: write the struct, put it into the list, declare it in elementwise.h (and
 // autograd/elementwise.h).
@@ -14,7 +15,7 @@
 
 namespace fovea::functor {
 
-enum class Saves { nothing, input, output };
+enum class Saves { nothing, input, output, slope };
 
 struct Neg {
   static constexpr const char* name = "neg";
@@ -161,30 +162,26 @@ struct Elu {  // x where x > 0, else α (e^x - 1)
 
 struct Gelu {  // x Φ(x), Φ the normal distribution function (Hendrycks & Gimpel 2016, the exact form)
   static constexpr const char* name = "gelu";
-  static constexpr Saves saves = Saves::input;
+  static constexpr Saves saves = Saves::slope;
   template <class V> V value(V x) const { return gelu(x); }
-  template <class V> V gradient(V dy, V x) const { return dy * gelu_derivative(x); }  // Φ(x) + x φ(x)
+  template <class V> auto with_slope(V x) const { return gelu_with_slope(x); }  // Φ(x) + x φ(x)
+  template <class V> V gradient(V dy, V slope) const { return dy * slope; }
 };
 
 struct GeluTanh {  // x/2 (1 + tanh u), u = √(2/π) (x + 0.044715 x³); equal to x σ(2u), which keeps the tail
   static constexpr const char* name = "gelu_tanh";
-  static constexpr Saves saves = Saves::input;
-  static constexpr double a = 1.5957691216057308, b = 0.044715;  // 2 √(2/π)
+  static constexpr Saves saves = Saves::slope;
   template <class V> V value(V x) const { return gelu_tanh(x); }
-  template <class V> V gradient(V dy, V x) const {
-    const V s = sigmoid(V(a) * x * (V(1) + V(b) * x * x));
-    return dy * s * (V(1) + x * (V(1) - s) * V(a) * (V(1) + V(3 * b) * x * x));
-  }
+  template <class V> auto with_slope(V x) const { return gelu_tanh_with_slope(x); }  // σ(2u) + x σ(2u) σ(-2u) 2u'
+  template <class V> V gradient(V dy, V slope) const { return dy * slope; }
 };
 
 struct Silu {  // x σ(x), also called swish
   static constexpr const char* name = "silu";
-  static constexpr Saves saves = Saves::input;
+  static constexpr Saves saves = Saves::slope;
   template <class V> V value(V x) const { return silu(x); }
-  template <class V> V gradient(V dy, V x) const {
-    const V s = sigmoid(x);
-    return dy * s * (V(1) + x * sigmoid(-x));
-  }
+  template <class V> auto with_slope(V x) const { return silu_with_slope(x); }  // σ(x) + x σ(x) σ(-x)
+  template <class V> V gradient(V dy, V slope) const { return dy * slope; }
 };
 
 struct Softplus {  // log(1 + e^x)

@@ -70,17 +70,38 @@ void run2(typename MapTable<T>::Loop2 loop, const void* functor, int64_t n, cons
              });
 }
 
-template <class F, class T> void unary(const void* functor, int64_t n, const T* x, T* y) {
+// flatten: the functor is inlined whole, however long; else its constants are loaded anew for each vector.
+template <class F, class T> [[gnu::flatten]] void unary(const void* functor, int64_t n, const T* x, T* y) {
   const F f = *static_cast<const F*>(functor);
   for (int64_t i = 0; i < n; i += Vec<T>::size) f.value(Vec<T>::load(x + i)).store(y + i);
 }
 
-template <class F, class T> void gradient(const void* functor, int64_t n, const T* dy, const T* saved, T* dx) {
+template <class F, class T>
+[[gnu::flatten]] void value_and_slope(const void* functor, int64_t n, const T* x, T* y, T* slope) {
+  const F f = *static_cast<const F*>(functor);
+  constexpr int lanes = Vec<T>::size;
+  T rest[3][lanes] = {};  // what does not fill a register, and its results
+  for (int64_t i = 0; i < n; i += lanes) {
+    const bool whole = n - i >= lanes;
+    for (int64_t k = i; !whole && k < n; ++k) rest[0][k - i] = x[k];
+    const auto both = f.with_slope(Vec<T>::load(whole ? x + i : rest[0]));
+    both.value.store(whole ? y + i : rest[1]);
+    both.slope.store(whole ? slope + i : rest[2]);
+    for (int64_t k = i; !whole && k < n; ++k) y[k] = rest[1][k - i], slope[k] = rest[2][k - i];
+  }
+}
+template <class F, class T> constexpr typename MapTable<T>::SlopeLoop slope_loop() {
+  if constexpr (F::saves == functor::Saves::slope) return value_and_slope<F, T>;
+  return nullptr;
+}
+
+template <class F, class T>
+[[gnu::flatten]] void gradient(const void* functor, int64_t n, const T* dy, const T* saved, T* dx) {
   const F f = *static_cast<const F*>(functor);
   for (int64_t i = 0; i < n; i += Vec<T>::size) f.gradient(Vec<T>::load(dy + i), Vec<T>::load(saved + i)).store(dx + i);
 }
 
-template <class F, class T> void binary(const void* functor, int64_t n, const T* a, const T* b, T* y) {
+template <class F, class T> [[gnu::flatten]] void binary(const void* functor, int64_t n, const T* a, const T* b, T* y) {
   const F f = *static_cast<const F*>(functor);
   for (int64_t i = 0; i < n; i += Vec<T>::size) f.value(Vec<T>::load(a + i), Vec<T>::load(b + i)).store(y + i);
 }
@@ -100,7 +121,8 @@ void where(int64_t n, const bool* c, int64_t c_stride, const T* a, int64_t a_str
 
 template <class T, class... F, class... G>
 constexpr MapTable<T> make_table(functor::FunctorList<F...>, functor::FunctorList<G...>) {
-  return {{unary<F, T>...}, {gradient<F, T>...}, {binary<G, T>...}, run1<T>, run2<T>, where<T>};
+  return {{unary<F, T>...}, {slope_loop<F, T>()...}, {gradient<F, T>...}, {binary<G, T>...}, run1<T>, run2<T>,
+          where<T>};
 }
 
 }  // namespace

@@ -11,9 +11,11 @@ template <class T> struct MapTable {
   // The loop of one functor: n a multiple of the register's lanes, every operand contiguous.
   using Loop1 = void (*)(const void* functor, int64_t n, const T* x, T* y);
   using Loop2 = void (*)(const void* functor, int64_t n, const T* a, const T* b, T* y);
-  Loop1 unary[functor::UnaryFunctors::size];     // y = f.value(x)
-  Loop2 gradient[functor::UnaryFunctors::size];  // dx = f.gradient(dy, saved)
-  Loop2 binary[functor::BinaryFunctors::size];   // y = f.value(a, b)
+  using SlopeLoop = void (*)(const void* functor, int64_t n, const T* x, T* y, T* slope);
+  Loop1 unary[functor::UnaryFunctors::size];           // y = f.value(x)
+  SlopeLoop with_slope[functor::UnaryFunctors::size];  // y and f'(x), for any n; null where f saves something else
+  Loop2 gradient[functor::UnaryFunctors::size];        // dx = f.gradient(dy, saved)
+  Loop2 binary[functor::BinaryFunctors::size];         // y = f.value(a, b)
 
   // Those loops over any n and strides.
   void (*run1)(Loop1 loop, const void* functor, int64_t n, const T* x, int64_t x_stride, T* y, int64_t y_stride);

@@ -3,7 +3,7 @@
 // tables in memory, no branch but for the huge angles of sin and cos. Found by argument-dependent lookup: an
 // elementwise functor writes exp(x).
 #pragma once
-#include "tensor/kernels/math_erf.h"    // erf, normal_cdf, normal_pdf, gelu, gelu_derivative, gelu_tanh
+#include "tensor/kernels/math_erf.h"    // erf, gelu, gelu_tanh
 #include "tensor/kernels/math_exp.h"    // exp, expm1, sigmoid, silu, tanh
 #include "tensor/kernels/math_log.h"    // log, log1p, softplus
 #include "tensor/kernels/math_pow.h"    // pow

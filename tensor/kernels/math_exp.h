@@ -17,6 +17,7 @@ template <> struct ExpTable<float> {
   static constexpr float log2_high = 0x1.62e4p-1f, log2_low = 0x1.7f7d1cp-20f;  // n · log2_high is exact
   static constexpr float lowest = -104, highest = 89;                           // beyond: 0 and infinity
   static constexpr float lowest_product = -111;                                 // beyond: x e^x = 0
+  static constexpr float lowest_normal = -87.3f;                                // beyond: e^x may be denormal
   static constexpr float tanh_is_one = 10;
   // E(r) = (e^r - 1 - r) / r² for |r| ≤ log(2)/2; relative error of e^r 2^-28.2
   static constexpr float e[] = {0x1.fffffcp-2f, 0x1.55548ap-3f, 0x1.55584cp-5f, 0x1.123f6ep-7f, 0x1.6adb9ap-10f};
@@ -29,6 +30,7 @@ template <> struct ExpTable<double> {
   static constexpr double log2_high = 0x1.62e42fefa4p-1, log2_low = -0x1.8432a1b0e2634p-43;
   static constexpr double lowest = -746, highest = 710;
   static constexpr double lowest_product = -760;
+  static constexpr double lowest_normal = -708.3;
   static constexpr double tanh_is_one = 20;
   // relative error of e^r 2^-56.5
   static constexpr double e[] = {0x1.000000000000ap-1,  0x1.55555555554f8p-3,  0x1.5555555550819p-5,
@@ -75,16 +77,31 @@ template <class T> FOVEA_INLINE Vec<T> exp(Vec<T> x) {
   return exp_in_range(clamp(x, ExpTable<T>::lowest, ExpTable<T>::highest));
 }
 
-// e^x for x ≤ 0 or NaN, within 1.1 ulp: what the sums of softmax are made of, at half the cost of exp. Where the
-// result is 0 the mantissa is made 0, because a product that underflows would take a hundred cycles.
-template <class T> FOVEA_INLINE Vec<T> exp_not_positive(Vec<T> x) {
+// The same with less care, where the last rounding need not be the only one: e^(x + x_low) = (1 + rest) 2^n.
+template <class T> struct ExpRest {
+  Vec<T> rest;
+  Whole<T> n;
+};
+template <class T> FOVEA_INLINE ExpRest<T> exp_rest(Vec<T> x, Vec<T> x_low = Vec<T>(0)) {
   using Table = ExpTable<T>;
-  const Vec<T> lowest(Table::lowest), limited(lowest.raw > x.raw ? lowest.raw : x.raw);
-  const Whole<T> n = round_product(limited, Table::per_log2);
-  const Vec<T> r = fma(n.value, Vec<T>(-Table::log2_low), fma(n.value, Vec<T>(-Table::log2_high), limited));
-  const Vec<T> all = fma(r * r, polynomial(r, Table::e), r) + Vec<T>(1);
-  const Vec<T> mantissa = Vec<T>::from_bits(all.bits() & ~(x < lowest));
-  return mantissa * power_of_two(n, 64) * Vec<T>(0x1p-64);  // 2^n may be denormal, 2^(n+64) is not
+  const Whole<T> n = round_product(x, Table::per_log2);
+  const Vec<T> r_high = fma(n.value, Vec<T>(-Table::log2_high), x);
+  const Vec<T> r = fma(n.value, Vec<T>(-Table::log2_low), r_high) + x_low;
+  return {fma(r * r, polynomial(r, Table::e), r), n};
+}
+
+// e^x for x in [lowest_product, 0] or NaN, within 1.1 ulp.
+template <class T> FOVEA_INLINE Vec<T> exp_down(Vec<T> x) {
+  const ExpRest<T> p = exp_rest(x);
+  return scale_down(p.rest + Vec<T>(1), p.n);
+}
+
+// e^x for x ≤ 0 or NaN, within 1.1 ulp, and 0 where it would be denormal: what the sums of softmax are made of, at half
+// the cost of exp.
+template <class T> FOVEA_INLINE Vec<T> exp_not_positive(Vec<T> x) {
+  const ExpRest<T> p = exp_rest(x);
+  const Vec<T> e = (p.rest + Vec<T>(1)) * power_of_two(p.n);
+  return Vec<T>::from_bits(e.bits() & ~(x < Vec<T>(ExpTable<T>::lowest_normal)));
 }
 
 // e^x - 1 = 2 (2^(n-1) (head + low) - 1/2): halved, so that n = 128 (1024) does not overflow.
@@ -105,24 +122,32 @@ template <class T> FOVEA_INLINE Vec<T> over_one_plus(Vec<T> n, Vec<T> t) {
 
 // 1 / (1 + e^-x), written with t = e^-|x| ≤ 1: 1 / (1 + t) or t / (1 + t).
 template <class T> FOVEA_INLINE Vec<T> sigmoid(Vec<T> x) {
-  const Vec<T> magnitude = abs(x), lowest(ExpTable<T>::lowest);
-  const Vec<T> t = exp_in_range(select(magnitude > -lowest, lowest, -magnitude));
+  const Vec<T> t = exp_down(-smaller(Vec<T>(-ExpTable<T>::lowest), abs(x)));
   return over_one_plus(select(x < Vec<T>(0), t, Vec<T>(1)), t);
 }
 
-// x / (1 + e^-z), where z = magnitude + magnitude_low has the sign of x. For x < 0 it is x t / (1 + t), the
-// power of two in t applied last: x t may be normal where t is not.
-template <class T> FOVEA_INLINE Vec<T> times_sigmoid(Vec<T> x, Vec<T> magnitude, Vec<T> magnitude_low) {
-  const Vec<T> zero(0), lowest(ExpTable<T>::lowest_product);
+// A function's value and its derivative, which share most of their work.
+template <class T> struct WithSlope { Vec<T> value, slope; };
+
+// x σ(z), z = magnitude + magnitude_low of the sign of x, and its derivative σ(z) + x σ(z) σ(-z) dz. For x < 0 the
+// value is x t / (1 + t), the power of two in t applied last: x t may be normal where t = e^-|z| is not.
+template <class T>
+FOVEA_INLINE WithSlope<T> times_sigmoid(Vec<T> x, Vec<T> magnitude, Vec<T> magnitude_low, Vec<T> dz) {
+  const Vec<T> zero(0), one(1), lowest(ExpTable<T>::lowest_product);
   const auto far = magnitude > -lowest, left = x < zero;
-  const ExpParts<T> p = exp_parts(select(far, lowest, -magnitude), select(far, zero, -magnitude_low));
-  const Vec<T> t = scale(p.head + p.low, p.n);
-  const Vec<T> y = over_one_plus(select(left, times_mantissa(select(x < lowest, lowest, x), p), x), t);
-  return select(left, scale(y, p.n), select(far, x, y));
+  const ExpRest<T> p = exp_rest(select(far, lowest, -magnitude), select(far, zero, -magnitude_low));
+  const Vec<T> t = scale_down(p.rest + one, p.n), reached = select(x < lowest, lowest, x);
+  const Vec<T> y = over_one_plus(select(left, fma(reached, p.rest, reached), x), t);
+  const Vec<T> r = one / (one + t), tr = t * r;
+  const Vec<T> slope = fma(reached * (tr * r), dz, select(left, tr, r));
+  return {select(left, scale_down(y, p.n), select(far, x, y)), select(far, select(left, Vec<T>(T(-0.0)), one), slope)};
 }
 
 // x σ(x)
-template <class T> FOVEA_INLINE Vec<T> silu(Vec<T> x) { return times_sigmoid(x, abs(x), Vec<T>(0)); }
+template <class T> FOVEA_INLINE WithSlope<T> silu_with_slope(Vec<T> x) {
+  return times_sigmoid(x, abs(x), Vec<T>(0), Vec<T>(1));
+}
+template <class T> FOVEA_INLINE Vec<T> silu(Vec<T> x) { return silu_with_slope(x).value; }
 
 // 2 e^-2a / (1 + e^-2a) = 2 / (e^2a + 1) is what tanh a lacks to 1; below 1 an odd polynomial.
 template <class T> FOVEA_INLINE Vec<T> tanh(Vec<T> x) {

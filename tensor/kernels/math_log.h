@@ -93,8 +93,7 @@ template <class T> FOVEA_INLINE Vec<T> log1p(Vec<T> x) {
 
 // log(1 + e^x) = max(x, 0) + log(1 + e^-|x|)
 template <class T> FOVEA_INLINE Vec<T> softplus(Vec<T> x) {
-  const Vec<T> magnitude = abs(x), lowest(ExpTable<T>::lowest);
-  const Vec<T> t = exp_in_range(select(magnitude > -lowest, lowest, -magnitude));
+  const Vec<T> t = exp_down(-smaller(Vec<T>(-ExpTable<T>::lowest), abs(x)));
   return select(x > Vec<T>(0), x, Vec<T>(0)) + log1p_in_range(t, Vec<T>(1) + t);
 }
 

@@ -36,18 +36,35 @@ template <class T> FOVEA_INLINE Vec<T> from_unsigned(typename Ieee<T>::Unsigned 
   return Vec<T>((typename Vec<T>::Raw)bits);
 }
 
-// c[0] + c[1] x + c[2] x² + …, by Horner's rule.
+// c[first] + c[first + 1] x + …, `count` terms; power: x, x², x⁴, …
+template <int first, int count, class T, int N>
+FOVEA_INLINE Vec<T> polynomial_part(const Vec<T> (&power)[5], const T (&c)[N]) {
+  if constexpr (count == 1) {
+    return Vec<T>(c[first]);
+  } else {
+    constexpr int level = std::bit_width(unsigned(count - 1)) - 1, half = 1 << level;  // half < count ≤ 2 half
+    return fma(polynomial_part<first + half, count - half>(power, c), power[level],
+               polynomial_part<first, half>(power, c));
+  }
+}
+// c[0] + c[1] x + c[2] x² + …, cut in two again and again (Estrin 1960): the parts do not wait for each other, as the
+// steps of Horner's rule would. Waiting, not arithmetic, is what these functions spend their time on.
 template <class T, int N> FOVEA_INLINE Vec<T> polynomial(Vec<T> x, const T (&c)[N]) {
-  Vec<T> sum(c[N - 1]);
-  FOVEA_EACH_LANE
-  for (int i = N - 2; i >= 0; --i) sum = fma(sum, x, Vec<T>(c[i]));
-  return sum;
+  static_assert(N <= 32);
+  Vec<T> power[5] = {x, x * x};
+  for (int i = 2; i < 5; ++i) power[i] = power[i - 1] * power[i - 1];
+  return polynomial_part<0, N>(power, c);
 }
 
 // x, but no further out than [low, high]; NaN stays.
 template <class T> FOVEA_INLINE Vec<T> clamp(Vec<T> x, T low, T high) {
   x = select(x < Vec<T>(low), Vec<T>(low), x);
   return select(x > Vec<T>(high), Vec<T>(high), x);
+}
+
+// The smaller of a limit and x, in one instruction; NaN stays.
+template <class T> FOVEA_INLINE Vec<T> smaller(Vec<T> limit, Vec<T> x) {
+  return Vec<T>(limit.raw < x.raw ? limit.raw : x.raw);
 }
 
 // An integer n, |n| < 2^(mantissa_bits - 1), in two forms.
@@ -75,6 +92,13 @@ template <class T> FOVEA_INLINE Vec<T> scale(Vec<T> x, Whole<T> n) {
   const auto positive = n.value > Vec<T>(0);
   const Vec<T> first = select(positive, power_of_two(n, -half), power_of_two(n, half));
   return x * first * select(positive, Vec<T>(up), Vec<T>(1 / up));
+}
+
+// The same for n ≤ 0.
+template <class T> FOVEA_INLINE Vec<T> scale_down(Vec<T> x, Whole<T> n, int offset = 0) {
+  constexpr int half = (Ieee<T>::bias + 1) / 2;
+  constexpr T up = T(uint64_t(1) << 32) * (half == 64 ? T(uint64_t(1) << 32) : T(0x1p480));
+  return x * power_of_two(n, half + offset) * Vec<T>(1 / up);
 }
 
 // A number as an unevaluated sum, |low| ≤ ulp(high): about twice the digits of T.
