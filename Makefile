@@ -171,7 +171,7 @@ $(BUILD)/bin/test_%: $(BUILD)/obj/tests/test_%.o $(filter-out $(BUILD)/obj/tests
 $(BUILD)/bin/tests $(BUILD)/bin/test_math $(BUILD)/bin/math_ulp: $(PROBES)
 
 test: $(BUILD)/bin/tests $(EXAMPLES)  ## every test, under every instruction set of this machine
-	$(BUILD)/bin/tests $(TEST_FLAGS)
+	$(RUNNER) $(BUILD)/bin/tests $(TEST_FLAGS)
 
 # --- everyday commands -------------------------------------------------------------------------------------------
 run: $(BUILD)/bin/char_gpt  ## train a small GPT on fovea's own sources, and let it write
@@ -200,6 +200,6 @@ clean:  ## remove everything that was built
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r name text; do \
 	  printf '  make %-9s %s\n' "$$name" "$$text"; done
-	@printf '\nVariables: CXX=clang++ · BUILD=folder · SAN=address|undefined|thread · PREFIX= DESTDIR= · V=1 shows the commands\n'
+	@printf '\nVariables: CXX=clang++ · BUILD=folder · SAN=address|undefined|thread · RUNNER=emulator · PREFIX= DESTDIR= · V=1 shows the commands\n'
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -4,7 +4,7 @@
 #include <limits>
 #include <sstream>
 
-#include "autograd/operation.h"
+#include "autograd/tape.h"
 
 namespace fovea {
 namespace {
@@ -56,11 +56,11 @@ struct RecordedPlace : ErrorContext {
 
 }  // namespace
 
-void Tape::check_forward(const Node& node, const Tensor& y, std::span<const Tensor* const> inputs) {
+void Tape::check_forward(const Node& node, const Tensor& y, std::span<const Variable* const> inputs) {
   const std::string bad = first_bad(y);
   if (bad.empty()) return;
   std::ostringstream from;
-  for (size_t i = 0; i < inputs.size(); ++i) from << "; input " << i << " is " << extremes(*inputs[i]);
+  for (size_t i = 0; i < inputs.size(); ++i) from << "; input " << i << " is " << extremes(inputs[i]->value());
   fail(ErrorKind::anomaly, node.name, ": forward gave ", bad, " of its result ", y.shape(), step_text(options_),
        from.str());
 }

@@ -19,7 +19,6 @@
 #pragma once
 #include <array>
 #include <bitset>
-#include <chrono>
 #include <concepts>
 #include <span>
 #include <string_view>
@@ -73,15 +72,10 @@ const char* register_operation(std::string_view type_name);  // "fovea::LogSoftm
 template <class Op> constexpr std::string_view type_name() { return __PRETTY_FUNCTION__; }
 template <class Op> struct Registered { static inline const char* const name = register_operation(type_name<Op>()); };
 
-// A node of the tape that holds an operation and knows where its inputs stand.
+// A node of the tape that holds an operation.
 template <class Op> struct SavingNode : Node {
   Op op;
   explicit SavingNode(Op&& o) : op(std::move(o)) {}
-  int64_t saved_bytes() const override {
-    int64_t bytes = 0;
-    for_each_field(op, [&](const auto& member) { bytes += bytes_of(member); });
-    return bytes;
-  }
   void visit_saved(void (*fn)(void*, Tensor&), void* context) override {
     for_each_field(op, [&](auto& member) {
       using Member = std::remove_cvref_t<decltype(member)>;
@@ -90,17 +84,6 @@ template <class Op> struct SavingNode : Node {
         for (Tensor& t : member) fn(context, t);
       }
     });
-  }
-
- private:
-  template <class Member> static int64_t bytes_of(const Member& member) {
-    if constexpr (std::is_same_v<Member, Tensor>) return member.defined() ? member.bytes() : 0;
-    if constexpr (std::is_same_v<Member, std::vector<Tensor>>) {
-      int64_t bytes = 0;
-      for (const Tensor& t : member) bytes += bytes_of(t);
-      return bytes;
-    }
-    return 0;
   }
 };
 
@@ -113,67 +96,30 @@ template <class Op, size_t N> double backward_flops(const Op& op, Needs<N> needs
   return 0;
 }
 
-// Gives the gradients that an operation computed to its inputs.
-inline void hand_out(Tape& tape, const Node& node, const Tensor& dy, std::span<Tensor> grads,
-                     std::span<const int32_t> inputs) {
-  if (TapeHook* hook = Tape::hook()) hook->after_backward(node, grads);
-  if (tape.options().anomaly) tape.check_backward(node, dy, grads);
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i] >= 0) tape.accumulate(inputs[i], std::move(grads[i]), node);
-  }
-}
-
 template <class Op, size_t N> struct Recorded final : SavingNode<Op> {
   std::array<int32_t, N> places;
-  Recorded(Op&& o, const std::array<int32_t, N>& p) : SavingNode<Op>(std::move(o)), places(p) {}
+  Recorded(Op&& o, const std::array<int32_t, N>& p) : SavingNode<Op>(std::move(o)), places(p) { this->inputs = places; }
   void backward(Tape& tape, const Tensor& dy) override {
     Needs<N> needs;
     for (size_t i = 0; i < N; ++i) needs[i] = places[i] >= 0;
     Grads<N> grads = this->op.backward(dy, needs);
-    if (tape.options().profile) tape.profile_backward(*this, backward_flops(this->op, needs), dy, grads);
-    hand_out(tape, *this, dy, grads, places);
+    tape.hand_out(*this, dy, grads, backward_flops(this->op, needs));
   }
-  std::vector<int32_t> inputs() const override { return {places.begin(), places.end()}; }
 };
 
 template <class Op> struct RecordedList final : SavingNode<Op> {
   std::vector<int32_t> places;
-  RecordedList(Op&& o, std::vector<int32_t> p) : SavingNode<Op>(std::move(o)), places(std::move(p)) {}
+  RecordedList(Op&& o, std::vector<int32_t> p) : SavingNode<Op>(std::move(o)), places(std::move(p)) {
+    this->inputs = places;
+  }
   void backward(Tape& tape, const Tensor& dy) override {
     std::vector<Tensor> grads = this->op.backward(dy);
     if (grads.size() != places.size())
       fail(ErrorKind::shape, this->name, ": backward returned ", grads.size(), " gradients for ", places.size(),
            " inputs");
-    if (tape.options().profile) tape.profile_backward(*this, 0, dy, grads);
-    hand_out(tape, *this, dy, grads, places);
+    tape.hand_out(*this, dy, grads, 0);
   }
-  std::vector<int32_t> inputs() const override { return places; }
 };
-
-inline int64_t now_nanoseconds() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
-// Runs forward() on the operation of a node and puts that onto the tape. An operation that throws never gets there.
-template <class NodeType, class Forward>
-Variable run_and_append(Tape& tape, NodeType* node, std::span<const Tensor* const> inputs, Forward forward) {
-  struct Unfinished {
-    Node* node;
-    ~Unfinished() {
-      if (node) node->~Node();
-    }
-  } unfinished{node};
-  const int64_t start = tape.options().timing || tape.options().profile ? now_nanoseconds() : 0;
-  Variable result = tape.append(node, Registered<decltype(node->op)>::name, forward(node->op));
-  unfinished.node = nullptr;
-  if (start) node->nanoseconds = now_nanoseconds() - start;
-  if (tape.options().profile)
-    tape.profile_forward(*node, node->nanoseconds, forward_flops(node->op), result.value(), inputs);
-  if (tape.options().anomaly) tape.check_forward(*node, result.value(), inputs);
-  if (TapeHook* hook = Tape::hook()) hook->after_forward(*node);
-  return result;
-}
 
 }  // namespace detail
 
@@ -181,37 +127,35 @@ Variable run_and_append(Tape& tape, NodeType* node, std::span<const Tensor* cons
 template <class Op, std::derived_from<Variable>... Inputs>
 requires Operation<Op, sizeof...(Inputs)> Variable record(Op op, const Inputs&... inputs) {
   constexpr size_t n = sizeof...(Inputs);
+  const char* const name = detail::Registered<Op>::name;
+  const std::array<const Variable*, n> list{&inputs...};
+  std::array<int32_t, n> places;
   Tape* tape = Tape::recording();
-  if (tape) {
-    const std::array<int32_t, n> places{tape->place_of(inputs, detail::Registered<Op>::name)...};
-    bool needed = false;
-    for (int32_t place : places) needed = needed || place >= 0;
-    const std::array<const Tensor*, n> values{&inputs.value()...};
-    if (needed)
-      return detail::run_and_append(*tape, tape->prepare<detail::Recorded<Op, n>>(std::move(op), places), values,
-                                    [&](Op& o) { return o.forward(inputs.value()...); });
-  }
-  return Variable(op.forward(inputs.value()...));
+  if (!tape || !tape->find(list, places, name)) return Variable(op.forward(inputs.value()...));
+
+  auto* node = tape->prepare<detail::Recorded<Op, n>>(std::move(op), places);
+  Tape::Recording recording(*tape, *node, name);
+  Tensor y = node->op.forward(inputs.value()...);
+  return recording.finish(std::move(y), list, detail::forward_flops(node->op));
 }
 
 // The same for an operation on a list.
 template <ListOperation Op> Variable record(Op op, std::span<const Variable> inputs) {
+  const char* const name = detail::Registered<Op>::name;
   std::vector<Tensor> values;
-  for (const Variable& x : inputs) values.push_back(x.value());
-  if (Tape* tape = Tape::recording()) {
-    std::vector<int32_t> places;
-    std::vector<const Tensor*> pointers;
-    bool needed = false;
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      places.push_back(tape->place_of(inputs[i], detail::Registered<Op>::name));
-      pointers.push_back(&values[i]);
-      needed = needed || places.back() >= 0;
-    }
-    if (needed)
-      return detail::run_and_append(*tape, tape->prepare<detail::RecordedList<Op>>(std::move(op), std::move(places)),
-                                    pointers, [&](Op& o) { return o.forward(values); });
+  std::vector<const Variable*> list;
+  for (const Variable& x : inputs) {
+    values.push_back(x.value());
+    list.push_back(&x);
   }
-  return Variable(op.forward(values));
+  std::vector<int32_t> places(inputs.size());
+  Tape* tape = Tape::recording();
+  if (!tape || !tape->find(list, places, name)) return Variable(op.forward(values));
+
+  auto* node = tape->prepare<detail::RecordedList<Op>>(std::move(op), std::move(places));
+  Tape::Recording recording(*tape, *node, name);
+  Tensor y = node->op.forward(values);
+  return recording.finish(std::move(y), list, 0);
 }
 
 }  // namespace fovea

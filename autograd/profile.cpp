@@ -5,7 +5,6 @@
 #include <ostream>
 #include <vector>
 
-#include "autograd/operation.h"
 #include "autograd/text_table.h"
 #include "tensor/cpu.h"
 #include "tensor/machine.h"
@@ -39,9 +38,9 @@ double per_second(double amount, int64_t nanoseconds) {
 }  // namespace
 
 Profile::Profile()
-    : peak_flops_(measure_peak_flops()), peak_bandwidth_(measure_bandwidth()), start_(detail::now_nanoseconds()) {}
+    : peak_flops_(measure_peak_flops()), peak_bandwidth_(measure_bandwidth()), start_(now_nanoseconds()) {}
 
-int64_t Profile::nanoseconds() const { return detail::now_nanoseconds() - start_; }
+int64_t Profile::nanoseconds() const { return now_nanoseconds() - start_; }
 
 double Profile::share_of_peak(const Line& line) const {
   if (line.flops > 0) return per_second(line.flops, line.nanoseconds()) / peak_flops_;
@@ -49,14 +48,14 @@ double Profile::share_of_peak(const Line& line) const {
 }
 
 Profile::Section::Section(Profile* profile, const char* name)
-    : profile_(profile), name_(name), start_(profile ? detail::now_nanoseconds() : 0) {}
+    : profile_(profile), name_(name), start_(profile ? now_nanoseconds() : 0) {}
 
 Profile::Section::~Section() {
   if (!profile_) return;
   Line& line = profile_->line(name_);
   line.section = true;
   ++line.calls;
-  line.forward_ns += detail::now_nanoseconds() - start_;
+  line.forward_ns += now_nanoseconds() - start_;
 }
 
 void Profile::print(std::ostream& out) const {

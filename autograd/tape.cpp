@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <memory>
+#include <utility>
 
-#include "autograd/operation.h"
 #include "autograd/profile.h"
 #include "tensor/elementwise.h"
+#include "tensor/machine.h"
 #include "tensor/reduce.h"
 
 namespace fovea {
@@ -26,11 +28,19 @@ struct LeafNode final : Node {
     else
       leaf->grad += dy;
   }
-  std::vector<int32_t> inputs() const override { return {}; }
-  int64_t saved_bytes() const override { return 0; }
 };
 
 }  // namespace
+
+int64_t Node::saved_bytes() {
+  int64_t bytes = 0;
+  visit_saved(
+      [](void* sum, Tensor& saved) {
+        if (saved.defined()) *static_cast<int64_t*>(sum) += saved.bytes();
+      },
+      &bytes);
+  return bytes;
+}
 
 Tape::Tape(TapeOptions options) : options_(options), serial_(next_serial++), outer_(recording_tape) {
   recording_tape = this;
@@ -51,7 +61,6 @@ void Tape::end_recording() {
 
 Tape* Tape::recording() { return recording_tape; }
 void Tape::set_hook(TapeHook* hook) { test_hook = hook; }
-TapeHook* Tape::hook() { return test_hook; }
 
 Tape::Pause::Pause() : paused_(recording_tape) { recording_tape = nullptr; }
 Tape::Pause::~Pause() { recording_tape = paused_; }
@@ -88,6 +97,43 @@ Variable Tape::append(Node* node, const char* name, Tensor y) {
     places_.push_back(context ? context->where() : "");
   }
   return Variable(std::move(y), serial_, int32_t(nodes_.size()) - 1);
+}
+
+bool Tape::find(std::span<const Variable* const> inputs, std::span<int32_t> places, const char* operation) {
+  bool needed = false;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    places[i] = place_of(*inputs[i], operation);
+    needed = needed || places[i] >= 0;
+  }
+  return needed;
+}
+
+Tape::Recording::Recording(Tape& tape, Node& node, const char* name) : tape_(tape), node_(&node) {
+  node.name = name;
+  if (tape.options_.timing || tape.options_.profile) start_ = now_nanoseconds();
+}
+
+Tape::Recording::~Recording() {
+  if (node_) node_->~Node();
+}
+
+Variable Tape::Recording::finish(Tensor y, std::span<const Variable* const> inputs, double flops) {
+  Node& node = *std::exchange(node_, nullptr);
+  Variable result = tape_.append(&node, node.name, std::move(y));
+  if (start_) node.nanoseconds = now_nanoseconds() - start_;
+  if (tape_.options_.profile) tape_.profile_forward(node, flops, result.value(), inputs);
+  if (tape_.options_.anomaly) tape_.check_forward(node, result.value(), inputs);
+  if (test_hook) test_hook->after_forward(node);
+  return result;
+}
+
+void Tape::hand_out(Node& node, const Tensor& dy, std::span<Tensor> grads, double flops) {
+  if (options_.profile) profile_backward(node, flops, dy, grads);
+  if (test_hook) test_hook->after_backward(node, grads);
+  if (options_.anomaly) check_backward(node, dy, grads);
+  for (size_t i = 0; i < grads.size(); ++i) {
+    if (node.inputs[i] >= 0) accumulate(node.inputs[i], std::move(grads[i]), node);
+  }
 }
 
 void Tape::accumulate(int32_t place, Tensor grad, const Node& from) {
@@ -129,23 +175,22 @@ void Tape::backward(const Variable& y, const Tensor& dy) {
   walk(int32_t(nodes_.size()) - 1);
 }
 
-void Tape::profile_forward(const Node& node, int64_t nanoseconds, double flops, const Tensor& y,
-                           std::span<const Tensor* const> inputs) {
+void Tape::profile_forward(Node& node, double flops, const Tensor& y, std::span<const Variable* const> inputs) {
   Profile::Line& line = options_.profile->line(node.name);
   ++line.calls;
-  line.forward_ns += nanoseconds;
+  line.forward_ns += node.nanoseconds;
   line.flops += flops;
   line.saved_bytes += node.saved_bytes();
   const bool view =
-      std::any_of(inputs.begin(), inputs.end(), [&](const Tensor* x) { return x->storage() == y.storage(); });
+      std::any_of(inputs.begin(), inputs.end(), [&](const Variable* x) { return x->value().storage() == y.storage(); });
   if (view) return;
   line.bytes += double(y.bytes());
-  for (const Tensor* x : inputs) line.bytes += double(std::min(x->bytes(), x->storage().bytes()));
+  for (const Variable* x : inputs) line.bytes += double(std::min(x->value().bytes(), x->value().storage().bytes()));
 }
 
 // Called between an operation's backward and the handing out of what it gave.
-void Tape::profile_backward(const Node& node, double flops, const Tensor& dy, std::span<const Tensor> grads) {
-  const int64_t now = detail::now_nanoseconds();
+void Tape::profile_backward(Node& node, double flops, const Tensor& dy, std::span<const Tensor> grads) {
+  const int64_t now = now_nanoseconds();
   Profile::Line& line = options_.profile->line(node.name);
   line.backward_ns += now - lap_;
   line.flops += flops;
@@ -155,7 +200,7 @@ void Tape::profile_backward(const Node& node, double flops, const Tensor& dy, st
       written += double(std::min(grad.bytes(), grad.storage().bytes()));
   }
   if (written > 0) line.bytes += written + double(std::min(dy.bytes(), dy.storage().bytes()) + node.saved_bytes());
-  lap_ = detail::now_nanoseconds();
+  lap_ = now_nanoseconds();
 }
 
 void Tape::walk(int32_t from) {
@@ -164,9 +209,9 @@ void Tape::walk(int32_t from) {
     if (node->grad.defined()) {
       Tensor dy = std::move(node->grad);
       if (test_hook) test_hook->before_backward(*node, dy);
-      if (options_.profile) lap_ = detail::now_nanoseconds();
+      if (options_.profile) lap_ = now_nanoseconds();
       node->backward(*this, dy);
-      if (options_.profile) options_.profile->line("sums of gradients").backward_ns += detail::now_nanoseconds() - lap_;
+      if (options_.profile) options_.profile->line("sums of gradients").backward_ns += now_nanoseconds() - lap_;
     }
     node->~Node();  // frees what the operation saved
     node = nullptr;

@@ -28,12 +28,12 @@ class Tape;
 struct Node {
   virtual ~Node() = default;
   virtual void backward(Tape& tape, const Tensor& dy) = 0;  // hands each input its share of dy
-  virtual std::vector<int32_t> inputs() const = 0;          // places on the tape; -1: a constant
-  virtual int64_t saved_bytes() const = 0;
-  virtual void visit_saved(void (*)(void* context, Tensor&), void*) {}
+  virtual void visit_saved(void (*)(void* context, Tensor&), void* /*context*/) {}
+  int64_t saved_bytes();
 
   const char* name = "";
-  Shape shape;  // of the result …
+  std::span<const int32_t> inputs;  // places on the tape; -1: a constant
+  Shape shape;                      // of the result …
   DType dtype = DType::f32;
   Tensor grad;              // … and its gradient, as far as it has arrived
   int64_t nanoseconds = 0;  // of the forward, on a tape that measures
@@ -80,20 +80,27 @@ class Tape {
   // --- what operation.h records with ---
   // The place of an input; -1 for a constant. A variable of another tape is an error.
   int32_t place_of(const Variable& x, const char* operation);
-  // A node that is not on the tape yet, and the end of its making: it appears there with its result y.
+  // A node that is not on the tape yet: a Recording puts it there.
   template <class NodeType, class... Args> NodeType* prepare(Args&&... args) {
     return arena_.make<NodeType>(std::forward<Args>(args)...);
   }
-  Variable append(Node* node, const char* name, Tensor y);
-  // Adds a share of the gradient of the node at that place, summed to its shape if it was broadcast.
-  void accumulate(int32_t place, Tensor grad, const Node& from);
+  // The places of inputs; false where none needs a gradient.
+  bool find(std::span<const Variable* const> inputs, std::span<int32_t> places, const char* operation);
+  // While the operation of a node runs forward. One that throws never gets onto the tape.
+  class Recording {
+   public:
+    Recording(Tape& tape, Node& node, const char* name);
+    ~Recording();
+    Variable finish(Tensor y, std::span<const Variable* const> inputs, double flops);
+
+   private:
+    Tape& tape_;
+    Node* node_;
+    int64_t start_ = 0;
+  };
+  // Gives the gradients that an operation computed to its inputs.
+  void hand_out(Node& node, const Tensor& dy, std::span<Tensor> grads, double flops);
   const TapeOptions& options() const { return options_; }
-  static TapeHook* hook();
-  void profile_forward(const Node& node, int64_t nanoseconds, double flops, const Tensor& y,
-                       std::span<const Tensor* const> inputs);
-  void profile_backward(const Node& node, double flops, const Tensor& dy, std::span<const Tensor> grads);
-  void check_forward(const Node& node, const Tensor& y, std::span<const Tensor* const> inputs);
-  void check_backward(const Node& node, const Tensor& dy, std::span<const Tensor> grads);
 
   // While one is alive nothing is recorded: what checkpoint() runs its first pass under.
   class Pause {
@@ -108,8 +115,15 @@ class Tape {
   };
 
  private:
+  Variable append(Node* node, const char* name, Tensor y);
+  // Adds a share of the gradient of the node at that place, summed to its shape if it was broadcast.
+  void accumulate(int32_t place, Tensor grad, const Node& from);
   void walk(int32_t from);
   void end_recording();
+  void profile_forward(Node& node, double flops, const Tensor& y, std::span<const Variable* const> inputs);
+  void profile_backward(Node& node, double flops, const Tensor& dy, std::span<const Tensor> grads);
+  void check_forward(const Node& node, const Tensor& y, std::span<const Variable* const> inputs);
+  void check_backward(const Node& node, const Tensor& dy, std::span<const Tensor> grads);
 
   TapeOptions options_;
   uint64_t serial_;

@@ -26,7 +26,7 @@ size_t display_width(const std::string& s) {
 
 std::string input_list(const Node& node) {
   std::string list;
-  for (int32_t place : node.inputs()) list += (list.empty() ? "" : " ") + (place < 0 ? "·" : "%" + text(place));
+  for (int32_t place : node.inputs) list += (list.empty() ? "" : " ") + (place < 0 ? "·" : "%" + text(place));
   return list;
 }
 
@@ -39,7 +39,7 @@ std::vector<std::string>& names() {
 
 int64_t Tape::saved_bytes() const {
   int64_t bytes = 0;
-  for (const Node* node : nodes_) bytes += node ? node->saved_bytes() : 0;
+  for (Node* node : nodes_) bytes += node ? node->saved_bytes() : 0;
   return bytes;
 }
 
@@ -51,7 +51,7 @@ void Tape::print(std::ostream& out) const {
   std::vector<std::vector<std::string>> rows = {{"place", "operation", "inputs", "result", "saved bytes"}};
   if (options_.timing) rows[0].push_back("time");
   for (size_t i = 0; i < nodes_.size(); ++i) {
-    const Node& node = *nodes_[i];
+    Node& node = *nodes_[i];
     rows.push_back({"%" + text(i), node.name, input_list(node), text(node.shape) + " " + name(node.dtype),
                     text(node.saved_bytes())});
     if (options_.timing) rows.back().push_back(text(double(node.nanoseconds / 100) / 10) + " us");

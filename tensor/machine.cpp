@@ -43,6 +43,10 @@ template <class T> double peak_flops(const GemmTable<T>& table, double seconds) 
 
 }  // namespace
 
+int64_t now_nanoseconds() {
+  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
 double measure_peak_flops(DType dtype, double seconds) {
   return dtype == DType::f64 ? peak_flops(kernels().gemm->f64, seconds) : peak_flops(kernels().gemm->f32, seconds);
 }

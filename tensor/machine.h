@@ -1,9 +1,13 @@
 // What the machine can do, measured while the program runs: the yardsticks that speeds are held against, with as many
 // threads as parallel_for uses. And what the process takes of its memory.
 #pragma once
+#include <cstdint>
+
 #include "tensor/dtype.h"
 
 namespace fovea {
+
+int64_t now_nanoseconds();  // of a clock that only goes forward
 
 // Multiplications and additions a second in registers alone, which no kernel can exceed. `seconds`: how long to
 // measure.
