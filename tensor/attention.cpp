@@ -151,7 +151,9 @@ template <class T> void add_product(int64_t m, int64_t n, int64_t k, Operand<T> 
 // The transpose of some rows of a matrix, copied into the order in which products read it.
 template <class T> class PackedTranspose {
  public:
-  static int64_t space(int64_t depth) { return depth * (kTileKeys + products<T>().nr); }
+  static int64_t space(int64_t depth) {
+    return (depth + depth / products<T>().kc + 1) * (kTileKeys + products<T>().nr);
+  }
 
   PackedTranspose(RowsOf<const T> x, int64_t first, int64_t rows, int64_t depth, T* space)
       : packed_(space), rows_(rows), depth_(depth) {
@@ -173,7 +175,8 @@ template <class T> class PackedTranspose {
 
  private:
   T* at(int64_t l) const {
-    return packed_ + l * ((rows_ + products<T>().nr - 1) / products<T>().nr * products<T>().nr);
+    const int64_t rows = l + l / products<T>().kc;  // pack_b adds one to each kc
+    return packed_ + rows * ((rows_ + products<T>().nr - 1) / products<T>().nr * products<T>().nr);
   }
   T* packed_;
   int64_t rows_, depth_;

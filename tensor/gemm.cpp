@@ -1,14 +1,15 @@
 // The blocked loops of the matrix product (K. Goto, R. van de Geijn, "Anatomy of High-Performance Matrix
 // Multiplication", 2008; F. Van Zee, R. van de Geijn, "BLIS", 2015).
 //
-//   for each range of nc columns            B packed once, shared by all threads   (third-level cache)
-//     for each piece: a range of rows       one thread's work
-//       for each kc of the inner axis       A packed by the thread                 (second-level cache)
-//         for each panel of nr columns      kc x nr of B                           (first-level cache)
-//           for each tile of mr rows        the micro-kernel                       (registers)
+//   for each piece of C: rows x columns       one thread's work
+//     for each kc of the inner axis           A packed, if its rows do not lie in memory
+//       for each nc columns                   B packed: kc x nc                        (second-level cache)
+//         for each tile of mr rows            mr x kc of A                             (first-level cache)
+//           for each panel of nr columns      the micro-kernel: kc x nr of B streams   (registers)
 //
 // The two inner loops and all that knows vectors are in tensor/kernels/. Packing costs a copy; where an operand is used
-// too few times to pay for it, the micro-kernel reads it where it lies.
+// too few times to pay for it, the micro-kernel reads it where it lies. A piece packs for itself: so the threads meet
+// only at the end.
 #include "tensor/gemm.h"
 
 #include <algorithm>
@@ -72,83 +73,87 @@ template <class T> struct Product {
   int64_t ldc;
 };
 
+constexpr double kWorthThreads = 100e3;  // multiplications below which a second thread costs more than it brings
+constexpr double kPieceWork = 1e6;       // multiplications in a piece of work: some ten microseconds or more
+constexpr int64_t kPackedRows = 1024;    // of A, at most: a few megabytes
+
 // How a product is cut up.
 struct Plan {
   bool pack_a, pack_b;
-  int64_t kc;          // of the inner axis at a time
-  int64_t nc;          // columns of B that are packed together
+  int64_t kc, nc;      // of the inner axis, and columns of B, at a time
   int64_t rows, cols;  // of C in one piece
 };
 
-constexpr int64_t kPackedB = 1 << 20;  // elements of B packed together: 4 MiB of f32, for the third-level cache
+// The number of pieces down and across C for `pieces` in all, such that little is packed twice: A is packed for each
+// piece across, B for each piece down.
+template <class T> void cut(const GemmTable<T>& t, const Product<T>& p, int64_t pieces, Plan& plan) {
+  double least = 0;
+  for (int64_t down = 1; down <= pieces; ++down) {
+    if (pieces % down != 0) continue;
+    const int64_t across = pieces / down;
+    const int64_t rows = ceil_div(p.m, down), cols = round_up(ceil_div(p.n, across), t.nr);
+    const double copies = (plan.pack_b ? double(p.n) * double(down) : 0) +
+                          double(p.m) * double(ceil_div(p.n, cols)) * (plan.pack_a ? 1.0 : 0.25);
+    // the work of the largest piece, as if all were as large
+    const double cost = 6 * copies + double(rows) * double(cols) * double(pieces);
+    if (down == 1 || cost < least) {
+      least = cost;
+      plan.rows = rows;
+      plan.cols = cols;
+    }
+  }
+}
 
 template <class T> Plan make_plan(const GemmTable<T>& t, const Product<T>& p, int64_t workers) {
   Plan plan;
-  plan.kc = ceil_div(p.k, ceil_div(p.k, t.kc));  // even shares: 384 is 2 x 192, not 256 + 128
-  const int64_t mc = t.mc * t.kc / plan.kc;      // the same memory for a block of A
-  int64_t row_pieces = ceil_div(p.m, mc), col_pieces = 1;
-  if (p.m >= 2 * t.mr * workers) {
-    row_pieces = round_up(row_pieces, workers);
-  } else {
-    col_pieces = workers;
-  }
-  // A is read once for each panel of B: where memory holds its rows, it pays for a copy later than where the rows lie
-  // across memory, a cache line for each column of a tile.
-  plan.pack_a = p.alpha != T(1) || p.n > (p.a.col == 1 ? 16 : 4) * t.nr;
-  plan.pack_b = row_pieces > 2 * workers;  // else each thread copies panels for itself
-  plan.nc = plan.pack_b ? std::max(t.nr, kPackedB / p.k / t.nr * t.nr) : p.n;
-  plan.rows = ceil_div(p.m, row_pieces);
-  plan.cols = round_up(ceil_div(std::min(p.n, plan.nc), col_pieces), t.nr);
+  plan.kc = ceil_div(p.k, ceil_div(p.k, t.kc));  // even shares: 768 is 2 x 384, not 512 + 256
+  // A is read once for each nc columns: where memory holds its rows, that costs no more than to read a copy. Where they
+  // lie across memory, each element of a tile's column fetches a cache line.
+  plan.pack_a = p.alpha != T(1) || (p.a.col != 1 && p.n > 4 * t.nr);
+  plan.pack_b = p.b.col != 1 || p.m >= 4 * t.mr;
+  // More pieces than threads, so that a thread that is held up can leave some of its own to the others.
+  const double work = double(p.m) * double(p.n) * double(p.k);
+  cut(t, p, workers == 1 ? 1 : workers * std::clamp<int64_t>(int64_t(work / double(workers) / kPieceWork), 1, 4), plan);
+  if (plan.pack_a) plan.rows = std::min(plan.rows, kPackedRows);
+  const int64_t widest = std::max(t.nr, t.block_size / plan.kc / t.nr * t.nr);
+  plan.nc = round_up(ceil_div(plan.cols, ceil_div(plan.cols, widest)), t.nr);
   return plan;
 }
 
-// Packs `cols` columns of B from column j on, over the whole inner axis: block after block of plan.kc rows.
-template <class T>
-void pack_columns(const GemmTable<T>& t, const Product<T>& p, const Plan& plan, int64_t j, int64_t cols, T* packed,
-                  int64_t workers) {
-  const int64_t padded = round_up(cols, t.nr), panels = padded / t.nr;
-  parallel_for(panels, ceil_div(panels, workers), [&](int64_t begin, int64_t end) {
-    const int64_t first = begin * t.nr, count = std::min(cols, end * t.nr) - first;
-    for (int64_t l = 0; l < p.k; l += plan.kc) {
-      const int64_t depth = std::min(plan.kc, p.k - l);
-      t.pack_b(depth, count, p.b.at(l, j + first), p.b.row, p.b.col, packed + l * padded + first * depth);
-    }
-  });
-}
-
-// One piece of C: `rows` x `cols` at (i, j). `packed` holds the columns [j0, ...) of B, `padded` wide, if B is packed.
+// One piece of C: `rows` x `cols` at (i, j).
 template <class T>
 void multiply_piece(const GemmTable<T>& t, const Product<T>& p, const Plan& plan, int64_t i, int64_t rows, int64_t j,
-                    int64_t cols, const T* packed, int64_t j0, int64_t padded) {
+                    int64_t cols) {
   for (int64_t l = 0; l < p.k; l += plan.kc) {
     const int64_t depth = std::min(plan.kc, p.k - l);
     typename GemmTable<T>::Operand a{p.a.at(i, l), p.a.row, p.a.col, plan.pack_a};
-    typename GemmTable<T>::Operand b{p.b.at(l, j), p.b.row, p.b.col, plan.pack_b};
     if (plan.pack_a) {
-      T* block = packed_a.get<T>(rows * depth);
+      T* block = packed_a.get<T>(rows * (depth + 16));
       t.pack_a(rows, depth, p.alpha, a.data, a.row, a.col, block);
       a.data = block;
     }
-    if (plan.pack_b) b.data = packed + l * padded + (j - j0) * depth;
-    t.block(rows, cols, depth, a, b, l == 0 ? p.beta : T(1), p.c + i * p.ldc + j, p.ldc);
+    for (int64_t first = 0; first < cols; first += plan.nc) {
+      const int64_t width = std::min(plan.nc, cols - first);
+      typename GemmTable<T>::Operand b{p.b.at(l, j + first), p.b.row, p.b.col, plan.pack_b};
+      if (plan.pack_b) {
+        T* block = packed_b.get<T>((depth + 1) * plan.nc);
+        t.pack_b(depth, width, b.data, b.row, b.col, block);
+        b.data = block;
+      }
+      t.block(rows, width, depth, a, b, l == 0 ? p.beta : T(1), p.c + i * p.ldc + j + first, p.ldc);
+    }
   }
 }
 
 template <class T> void multiply_blocked(const GemmTable<T>& t, const Product<T>& p, int64_t workers) {
   const Plan plan = make_plan(t, p, workers);
-  for (int64_t j0 = 0; j0 < p.n; j0 += plan.nc) {
-    const int64_t cols = std::min(plan.nc, p.n - j0), padded = round_up(cols, t.nr);
-    T* packed = plan.pack_b ? packed_b.get<T>(p.k * padded) : nullptr;
-    if (plan.pack_b) pack_columns(t, p, plan, j0, cols, packed, workers);
-    const int64_t down = ceil_div(p.m, plan.rows), across = ceil_div(cols, plan.cols), pieces = down * across;
-    parallel_for(pieces, workers > 1 ? 1 : pieces, [&](int64_t begin, int64_t end) {
-      for (int64_t piece = begin; piece < end; ++piece) {
-        const int64_t i = piece / across * plan.rows, j = j0 + piece % across * plan.cols;
-        multiply_piece(t, p, plan, i, std::min(plan.rows, p.m - i), j, std::min(plan.cols, j0 + cols - j), packed, j0,
-                       padded);
-      }
-    });
-  }
+  const int64_t down = ceil_div(p.m, plan.rows), across = ceil_div(p.n, plan.cols);
+  parallel_for(down * across, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t piece = begin; piece < end; ++piece) {
+      const int64_t i = piece / across * plan.rows, j = piece % across * plan.cols;
+      multiply_piece(t, p, plan, i, std::min(plan.rows, p.m - i), j, std::min(plan.cols, p.n - j));
+    }
+  });
 }
 
 // One row: c = alpha a B + beta c.
@@ -163,9 +168,6 @@ template <class T> void multiply_row(const GemmTable<T>& t, const Product<T>& p,
     t.row(end - begin, p.k, a, p.b.at(0, begin), p.b.row, p.b.col, p.beta, p.c + begin);
   });
 }
-
-// Below this many multiplications a second thread costs more than it brings (some microseconds of work).
-constexpr double kWorthThreads = 100e3;
 
 int64_t workers_for(double multiplications) { return multiplications < kWorthThreads ? 1 : threads(); }
 

@@ -9,47 +9,75 @@
 namespace fovea {
 namespace {
 
-// A panel of B, kc x nr, is to stay in half of the first-level cache (32 KiB) while the tiles of A stream past it;
-// a block of A, mc x kc, in part of the second (512 KiB or more).
-constexpr int64_t kPanelDepth = kTileVectors * kVectorBytes > 64 ? 192 : 256;
-constexpr int64_t kBlockRows = 192;
+// kc: deep, so that a tile of C is seldom loaded and stored; but a tile of A, mr x kc, is to stay in the first-level
+// cache (32 KiB) while the panels of B stream past it. A block of B, kc x nc, is to stay in the second (512 KiB or
+// more).
+template <class T> constexpr int64_t kDepth = 2048 / sizeof(T);
+template <class T> constexpr int64_t kBlock = (320 << 10) / sizeof(T);
 
-template <class T, int Vectors, int Rows = kTileRows>
-FOVEA_INLINE void multiply_tile_of(int64_t rows, const Tile<T>& tile) {
-  if (rows == Rows) return multiply_tile<T, Rows, Vectors>(tile);
-  if constexpr (Rows > 1) multiply_tile_of<T, Vectors, Rows - 1>(rows, tile);
+// One row of tiles over n columns: panel after panel of B, `panel` elements apart.
+template <class T, int Rows, int Vectors>
+__attribute__((noinline)) void multiply_panels(int64_t n, Tile<T> tile, int64_t panel) {
+  constexpr int L = Vec<T>::size, width = Vectors * L;
+  for (; n > 0; n -= width, tile.b += panel, tile.c += width) {
+    tile.last = n < width ? int(n) - (width - L) : L;
+    multiply_tile<T, Rows, Vectors>(tile);
+  }
 }
 
-// Where B is read by this many tiles or more, a copy of its panel in the first-level cache is worth making.
+template <class T, int Vectors, int Rows = kTileRows>
+FOVEA_INLINE void multiply_panels_of(int64_t rows, int64_t n, const Tile<T>& tile, int64_t panel) {
+  if (rows == Rows) return multiply_panels<T, Rows, Vectors>(n, tile, panel);
+  if constexpr (Rows > 1) multiply_panels_of<T, Vectors, Rows - 1>(rows, n, tile, panel);
+}
+
+template <class T> using Operand = typename GemmTable<T>::Operand;
+
+// C[m, n] with B in panels: row p of the first at b + p * b_row, the next one `panel` elements on. Where the last one
+// is half empty, it has the width of one vector.
+template <class T>
+void multiply_rows(int64_t m, int64_t n, int64_t k, Operand<T> a, const T* b, int64_t b_row, int64_t panel, T beta,
+                   T* c, int64_t ldc) {
+  constexpr int L = Vec<T>::size, NR = kTileVectors * L;
+  const int64_t narrow = n % NR <= L ? n % NR : 0, wide = n - narrow;
+  const TileHeights heights(m);
+  for (int64_t t = 0, i = 0; t < heights.count; i += heights[t++]) {
+    const int64_t rows = heights[t];
+    Tile<T> tile{.k = k,
+                 .a = a.data + (a.packed ? packed_tile<T>(t, i, k) : i * a.row),
+                 .a_row = a.packed ? 1 : a.row,
+                 .a_col = a.packed ? rows : a.col,
+                 .b = b,
+                 .b_row = b_row,
+                 .beta = beta,
+                 .c = c + i * ldc,
+                 .ldc = ldc};
+    multiply_panels_of<T, kTileVectors>(rows, wide, tile, panel);
+    if (narrow == 0) continue;
+    tile.b += wide / NR * panel;
+    tile.b_row = L;
+    tile.c += wide;
+    multiply_panels_of<T, 1>(rows, narrow, tile, panel);
+  }
+}
+
+// Where a panel of B is read by this many tiles or more, it is worth copying.
 constexpr int64_t kTilesWorthCopy = 4;
 
 template <class T>
-void multiply_block(int64_t m, int64_t n, int64_t k, typename GemmTable<T>::Operand a, typename GemmTable<T>::Operand b,
-                    T beta, T* c, int64_t ldc) {
-  constexpr int L = Vec<T>::size, NR = kTileVectors * L;
-  alignas(64) T copy[kPanelDepth * NR];
-  const TileHeights heights(m);
-  for (int64_t j = 0; j < n; j += NR) {
-    const int columns = n - j < NR ? int(n - j) : NR;
-    const int width = (columns + L - 1) / L * L;
-    Tile<T> tile{.k = k, .b = b.data + j * k, .b_row = width, .beta = beta, .ldc = ldc, .valid = columns};
-    if (!b.packed && (b.col != 1 || width > columns || heights.count >= kTilesWorthCopy)) {
-      pack_panel<T>(k, columns, width, b.data + j * b.col, b.row, b.col, copy);
-      tile.b = copy;
-    } else if (!b.packed) {
-      tile.b = b.data + j;
-      tile.b_row = b.row;
-    }
-    int64_t i = 0;
-    for (int64_t t = 0; t < heights.count; ++t) {
-      const int64_t rows = heights[t];
-      tile.a = a.data + i * (a.packed ? k : a.row);
-      tile.a_row = a.packed ? 1 : a.row;
-      tile.a_col = a.packed ? rows : a.col;
-      tile.c = c + i * ldc + j;
-      width == NR ? multiply_tile_of<T, 2>(rows, tile) : multiply_tile_of<T, 1>(rows, tile);
-      i += rows;
-    }
+void multiply_block(int64_t m, int64_t n, int64_t k, Operand<T> a, Operand<T> b, T beta, T* c, int64_t ldc) {
+  constexpr int64_t L = Vec<T>::size, NR = kTileVectors * L;
+  if (b.packed) return multiply_rows<T>(m, n, k, a, b.data, NR, packed_panel<T>(k), beta, c, ldc);
+  int64_t j = 0;
+  if (b.col == 1 && m < kTilesWorthCopy * kTileRows) {  // whole panels: read where they lie
+    j = n / NR * NR;
+    multiply_rows<T>(m, j, k, a, b.data, b.row, NR, beta, c, ldc);
+  }
+  alignas(64) T copy[kDepth<T> * NR];
+  for (; j < n; j += NR) {
+    const int64_t columns = n - j < NR ? n - j : NR;
+    pack_panel<T>(k, int(columns), columns > L ? NR : L, b.data + j * b.col, b.row, b.col, copy);
+    multiply_rows<T>(m, columns, k, a, copy, NR, 0, beta, c + j, ldc);
   }
 }
 
@@ -71,8 +99,8 @@ template <class T> T multiply_in_registers(int64_t steps, T factor, T term) {
 template <class T>
 constexpr GemmTable<T> table{.mr = kTileRows,
                              .nr = kTileVectors* Vec<T>::size,
-                             .mc = kBlockRows,
-                             .kc = kPanelDepth,
+                             .kc = kDepth<T>,
+                             .block_size = kBlock<T>,
                              .pack_a = pack_a<T>,
                              .pack_b = pack_b<T>,
                              .block = multiply_block<T>,

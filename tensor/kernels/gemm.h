@@ -8,14 +8,16 @@
 namespace fovea {
 
 template <class T> struct GemmTable {
-  // A tile of C is mr rows by nr columns; A is packed for mc rows by kc of the inner axis at a time.
-  int64_t mr, nr, mc, kc;
+  // A tile of C is mr rows by nr columns. `block` takes kc of the inner axis at a time, and is fastest where its B has
+  // no more than block_size elements: they stay in the second-level cache.
+  int64_t mr, nr, kc, block_size;
 
-  // Packs alpha * A, [m, k], for `block`: tile after tile, in each the k columns of its rows one after another.
+  // Packs alpha * A, [m, k], for `block`: tile after tile, in each the k columns of its rows one after another. Takes
+  // at most m * (k + 16) elements.
   void (*pack_a)(int64_t m, int64_t k, T alpha, const T* a, int64_t row, int64_t col, T* packed);
 
   // Packs B, [k, n], for `block`: panels of nr columns (the last one filled up with zeros to whole vectors), in each
-  // the k rows one after another.
+  // the k rows one after another. Takes (k + 1) * nr elements a panel.
   void (*pack_b)(int64_t k, int64_t n, const T* b, int64_t row, int64_t col, T* packed);
 
   // C[m, n] = A B + beta C with k <= kc; each operand packed, or as it lies in memory.

@@ -76,29 +76,31 @@ void pack_tiles(int64_t tiles, int64_t k, T alpha, const T* a, int64_t row, int6
             FOVEA_EACH_LANE
             for (int q = 0; q < 4; ++q) {
               column[q] *= alpha;
-              std::memcpy(packed + t * Rows * k + (p + q) * Rows + first(g), &column[q], sizeof(Four));
+              std::memcpy(packed + packed_tile<T>(t, t * Rows, k) + (p + q) * Rows + first(g), &column[q],
+                          sizeof(Four));
             }
           }
         }
       }
-    } else if (row == 1) {  // columns are contiguous: read across all tiles, so that no cache line is fetched twice
-      done = k;
-      for (int64_t p = 0; p < k; ++p) {
-        for (int64_t t = 0; t < tiles; ++t) {
-          FOVEA_EACH_LANE
-          for (int g = 0; g < groups; ++g) {
-            Four rows;
-            std::memcpy(&rows, a + p * col + t * Rows + first(g), sizeof rows);
-            rows *= alpha;
-            std::memcpy(packed + t * Rows * k + p * Rows + first(g), &rows, sizeof rows);
-          }
+    }
+  }
+  constexpr int L = Vec<T>::size;
+  if (row == 1 && col >= L) {  // columns are contiguous: read across all tiles, so that no cache line is fetched twice
+    done = k - 1;              // a vector may reach beyond a column, whose end the next one overwrites
+    for (int64_t p = 0; p < done; ++p) {
+      for (int64_t t = 0; t < tiles; ++t) {
+        FOVEA_EACH_LANE
+        for (int i = 0; i < Rows; i += L) {
+          (Vec<T>(alpha) * Vec<T>::load(a + p * col + t * Rows + i))
+              .store(packed + packed_tile<T>(t, t * Rows, k) + p * Rows + i);
         }
       }
     }
   }
   for (int64_t t = 0; t < tiles; ++t) {
     for (int64_t p = done; p < k; ++p) {
-      for (int i = 0; i < Rows; ++i) packed[(t * k + p) * Rows + i] = alpha * a[(t * Rows + i) * row + p * col];
+      for (int i = 0; i < Rows; ++i)
+        packed[packed_tile<T>(t, t * Rows, k) + p * Rows + i] = alpha * a[(t * Rows + i) * row + p * col];
     }
   }
 }
@@ -114,10 +116,10 @@ template <class T> void pack_a(int64_t m, int64_t k, T alpha, const T* a, int64_
   const TileHeights heights(m);
   for (int64_t tile = 0, tiles; tile < heights.count; tile += tiles) {
     const int64_t rows = heights[tile], same = (tile < heights.higher ? heights.higher : heights.count) - tile;
-    tiles = same < 8 ? same : 8;
+    tiles = same < 16 ? same : 16;
     pack_tiles_of<T>(rows, tiles, k, alpha, a, row, col, packed);
     a += tiles * rows * row;
-    packed += tiles * rows * k;
+    packed += packed_tile<T>(tiles, tiles * rows, k);
   }
 }
 
@@ -151,11 +153,21 @@ template <class T> void pack_panel(int64_t k, int columns, int width, const T* b
 
 template <class T> void pack_b(int64_t k, int64_t n, const T* b, int64_t row, int64_t col, T* packed) {
   constexpr int L = Vec<T>::size, NR = kTileVectors * L;
-  for (int64_t j = 0; j < n; j += NR) {
+  int64_t j = 0;
+  if (col == 1) {  // along the rows of memory, over all panels
+    j = n / NR * NR;
+    for (int64_t p = 0; p < k; ++p) {
+      const T* from = b + p * row;
+      T* to = packed + p * NR;
+      for (int64_t first = 0; first < j; first += NR, from += NR, to += packed_panel<T>(k)) {
+        FOVEA_EACH_LANE
+        for (int v = 0; v < kTileVectors; ++v) Vec<T>::load(from + v * L).store(to + v * L);
+      }
+    }
+  }
+  for (; j < n; j += NR) {
     const int columns = n - j < NR ? int(n - j) : NR;
-    const int width = (columns + L - 1) / L * L;
-    pack_panel<T>(k, columns, width, b + j * col, row, col, packed);
-    packed += k * width;
+    pack_panel<T>(k, columns, (columns + L - 1) / L * L, b + j * col, row, col, packed + j / NR * packed_panel<T>(k));
   }
 }
 

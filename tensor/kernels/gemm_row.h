@@ -28,35 +28,47 @@ template <class T, int P> FOVEA_INLINE void add_rows(int64_t n, const T* a, cons
   }
 }
 
+// B is transposed: the elements of a row of memory are one chain. V vectors of c take V * L rows of memory, turned in
+// registers a few columns at a time.
+template <class T, int V>
+FOVEA_INLINE void multiply_rows_of_memory(int64_t k, const T* a, const T* b, int64_t ld, T beta, T* c) {
+  constexpr int L = Vec<T>::size, G = kGroup<L>;
+  Vec<T> sum[V];
+  FOVEA_EACH_LANE
+  for (int v = 0; v < V; ++v) sum[v] = beta == T(0) ? Vec<T>(T(0)) : Vec<T>(beta) * Vec<T>::load(c + v * L);
+  int64_t p = 0;
+  for (; p + G <= k; p += G) {
+    FOVEA_EACH_LANE
+    for (int v = 0; v < V; ++v) {
+      typename Vec<T>::Raw column[G];
+      load_columns<T, L>(b + v * L * ld + p, ld, column);
+      FOVEA_EACH_LANE
+      for (int q = 0; q < G; ++q) sum[v] = fma(Vec<T>(a[p + q]), Vec<T>(column[q]), sum[v]);
+    }
+  }
+  for (int v = 0; v < V; ++v) sum[v].store(c + v * L);
+  for (; p < k; ++p) {
+    for (int j = 0; j < V * L; ++j) c[j] = fma_one(a[p], b[j * ld + p], c[j]);
+  }
+}
+
 template <class T>
 void multiply_row(int64_t n, int64_t k, const T* a, const T* b, int64_t row, int64_t col, T beta, T* c) {
   if (col == 1) {
-    constexpr int P = 8;
+    constexpr int P = 6;  // so many streams of memory are fetched ahead without trouble
     for (int64_t j = 0; j < n; ++j) c[j] = beta == T(0) ? T(0) : beta * c[j];
     int64_t p = 0;
     for (; p + P <= k; p += P) add_rows<T, P>(n, a + p, b + p * row, row, c);
     for (; p < k; ++p) add_rows<T, 1>(n, a + p, b + p * row, row, c);
     return;
   }
-  // B is transposed: it is turned, a piece at a time, in the first-level cache.
-  constexpr int L = Vec<T>::size, V = 4, N = V * L, K = 4096 / N;
-  alignas(64) T turned[K * N];
-  for (int64_t j = 0; j < n; j += N) {
-    const int columns = n - j < N ? int(n - j) : N;
-    for (int64_t p = 0; p < k; p += K) {
-      const int64_t depth = k - p < K ? k - p : K;
-      pack_panel<T>(depth, columns, N, b + p * row + j * col, row, col, turned);
-      multiply_tile<T, 1, V>({.k = depth,
-                              .a = a + p,
-                              .a_row = 0,
-                              .a_col = 1,
-                              .b = turned,
-                              .b_row = N,
-                              .beta = p == 0 ? beta : T(1),
-                              .c = c + j,
-                              .ldc = n,
-                              .valid = columns});
-    }
+  constexpr int V = 2, N = V * Vec<T>::size;
+  int64_t j = 0;
+  for (; j + N <= n; j += N) multiply_rows_of_memory<T, V>(k, a, b + j * col, col, beta, c + j);
+  for (; j < n; ++j) {
+    T sum = beta == T(0) ? T(0) : beta * c[j];
+    for (int64_t p = 0; p < k; ++p) sum = fma_one(a[p], b[p * row + j * col], sum);
+    c[j] = sum;
   }
 }
 

@@ -21,7 +21,7 @@ constexpr int kTileRows = 4;  // 8 of 16: without fma, products need registers o
 #endif
 constexpr int kTileVectors = 2;
 
-// One tile's work. `valid` counts the columns of C that exist: the last vector may reach beyond the matrix.
+// One tile's work.
 template <class T> struct Tile {
   int64_t k = 0;
   const T* a = nullptr;  // (i, p) at a[i * a_row + p * a_col]
@@ -31,52 +31,55 @@ template <class T> struct Tile {
   T beta = 0;
   T* c = nullptr;
   int64_t ldc = 0;
-  int valid = 0;
+  int last = Vec<T>::size;  // columns of C that the last vector holds: it may reach beyond the matrix
 };
 
-template <class T, int Rows, int Vectors> FOVEA_INLINE void multiply_whole_tile(const Tile<T>& t) {
-  constexpr int L = Vec<T>::size;
-  Vec<T> sum[Rows][Vectors];
+template <class T, int Rows, int Vectors> FOVEA_INLINE void multiply_tile(const Tile<T>& t) {
+  constexpr int L = Vec<T>::size, V = Vectors;
+  Vec<T> sum[Rows][V];
   FOVEA_EACH_LANE
-  for (int i = 0; i < Rows * Vectors; ++i) {
-    const T* c = t.c + i / Vectors * t.ldc + i % Vectors * L;
-    // With beta = 0, C is not read: it may hold anything, NaN included.
-    sum[i / Vectors][i % Vectors] = t.beta == T(0) ? Vec<T>(T(0)) : Vec<T>(t.beta) * Vec<T>::load(c);
+  for (int i = 0; i < Rows * V; ++i) sum[i / V][i % V] = Vec<T>(T(0));
+  if (t.beta != T(0)) {  // else C is not read: it may hold anything, NaN included
+    FOVEA_EACH_LANE
+    for (int i = 0; i < Rows * V; ++i) {
+      const T* c = t.c + i / V * t.ldc + i % V * L;
+      sum[i / V][i % V] = i % V + 1 == V && t.last < L ? Vec<T>::load_first(c, t.last) : Vec<T>::load(c);
+    }
+    if (t.beta != T(1)) {
+      FOVEA_EACH_LANE
+      for (int i = 0; i < Rows * V; ++i) sum[i / V][i % V] = Vec<T>(t.beta) * sum[i / V][i % V];
+    }
   }
   const T *a = t.a, *b = t.b;
+#pragma GCC unroll 8  // without it, each tile ends with a branch that the processor mispredicts
   for (int64_t p = 0; p < t.k; ++p, a += t.a_col, b += t.b_row) {
-    Vec<T> row[Vectors];
+    Vec<T> row[V];
     FOVEA_EACH_LANE
-    for (int v = 0; v < Vectors; ++v) row[v] = Vec<T>::load(b + v * L);
+    for (int v = 0; v < V; ++v) row[v] = Vec<T>::load(b + v * L);
     FOVEA_EACH_LANE
     for (int i = 0; i < Rows; ++i) {
       const Vec<T> left(a[i * t.a_row]);
       FOVEA_EACH_LANE
-      for (int v = 0; v < Vectors; ++v) sum[i][v] = fma(left, row[v], sum[i][v]);
+      for (int v = 0; v < V; ++v) sum[i][v] = fma(left, row[v], sum[i][v]);
     }
   }
   FOVEA_EACH_LANE
-  for (int i = 0; i < Rows * Vectors; ++i) {
-    sum[i / Vectors][i % Vectors].store(t.c + i / Vectors * t.ldc + i % Vectors * L);
+  for (int i = 0; i < Rows * V; ++i) {
+    T* c = t.c + i / V * t.ldc + i % V * L;
+    if (i % V + 1 == V && t.last < L) {
+      sum[i / V][i % V].store_first(c, t.last);
+    } else {
+      sum[i / V][i % V].store(c);
+    }
   }
 }
 
-// A tile whose last vector reaches beyond C is worked on in a copy.
-template <class T, int Rows, int Vectors> void multiply_tile(const Tile<T>& t) {
-  constexpr int width = Vectors * Vec<T>::size;
-  if (t.valid == width) return multiply_whole_tile<T, Rows, Vectors>(t);
-  T copy[Rows][width] = {};
-  if (t.beta != T(0)) {
-    for (int i = 0; i < Rows; ++i)
-      for (int j = 0; j < t.valid; ++j) copy[i][j] = t.c[i * t.ldc + j];
-  }
-  Tile<T> inside = t;
-  inside.c = copy[0];
-  inside.ldc = width;
-  multiply_whole_tile<T, Rows, Vectors>(inside);
-  for (int i = 0; i < Rows; ++i)
-    for (int j = 0; j < t.valid; ++j) t.c[i * t.ldc + j] = copy[i][j];
+// Where packed tiles of A and panels of B lie. A gap of a cache line's size keeps them from all falling into the same
+// sets of the cache when k is a power of two.
+template <class T> FOVEA_INLINE int64_t packed_tile(int64_t tile, int64_t row, int64_t k) {
+  return row * k + tile * (64 / int64_t(sizeof(T)));
 }
+template <class T> FOVEA_INLINE int64_t packed_panel(int64_t k) { return (k + 1) * kTileVectors * Vec<T>::size; }
 
 // Rows are dealt to tiles of nearly equal height: 64 rows at 12 a tile are 4 of 11 and 2 of 10, where 5 of 12 and one
 // of 4 would leave the last one too few chains.
