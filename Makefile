@@ -27,14 +27,15 @@ endif
 TARGET   := $(shell $(CXX) -dumpmachine)
 ifneq ($(filter x86_64%,$(TARGET)),)
 LEVELS   := baseline avx2 avx512
+WIDE_LEVEL := wide
 else
 LEVELS   := baseline
 endif
 LEVEL_FLAGS_baseline :=
 LEVEL_FLAGS_avx2     := -mavx2 -mfma
 LEVEL_FLAGS_avx512   := -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma -mprefer-vector-width=512
-# Only for the tests: the source for 64-byte vectors, on machines that have narrower ones.
-LEVEL_FLAGS_wide     := -DFOVEA_VECTOR_BYTES=64 $(if $(filter avx2,$(LEVELS)),$(LEVEL_FLAGS_avx2))
+# Only for the tests: the source for the 64-byte vectors of AVX-512, on machines that have AVX2.
+LEVEL_FLAGS_wide     := -DFOVEA_VECTOR_BYTES=64 $(LEVEL_FLAGS_avx2)
 # Vectors only ever pass between inlined functions, so the note about their calling convention does not apply.
 KERNEL_FLAGS := -Wno-psabi $(if $(findstring address,$(SAN)),--param asan-stack=0)
 
@@ -58,8 +59,8 @@ LIBRARY  := $(BUILD)/libfovea.a
 EXAMPLES := $(patsubst examples/%.cpp,$(BUILD)/bin/%,$(wildcard examples/*.cpp))
 HELPERS  := $(BUILD)/unit/lib.o $(BUILD)/obj/examples/lib/own_text.o
 TESTS    := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard tests/*.cpp))
-WIDE     := $(KERNELS:tensor/kernels/%.cpp=$(BUILD)/kernels/wide/%.o)
-PROBES   := $(foreach level,$(LEVELS) wide,$(patsubst tests/levels/%.cpp,$(BUILD)/levels/$(level)/%.o,$(wildcard tests/levels/*.cpp)))
+WIDE     := $(if $(WIDE_LEVEL),$(KERNELS:tensor/kernels/%.cpp=$(BUILD)/kernels/wide/%.o))
+PROBES   := $(foreach level,$(LEVELS) $(WIDE_LEVEL),$(patsubst tests/levels/%.cpp,$(BUILD)/levels/$(level)/%.o,$(wildcard tests/levels/*.cpp)))
 BENCHES  := $(patsubst tests/bench/%.cpp,$(BUILD)/bin/%,$(wildcard tests/bench/*.cpp))
 
 # All cores, unless a number of jobs is given.
@@ -116,7 +117,7 @@ $(BUILD)/levels/$(1)/%.o: tests/levels/%.cpp $(STAMP)
 	$$(call say,c++,"$$< ($(1))")
 	$$(Q)$$(CXX) $$(FLAGS) $$(KERNEL_FLAGS) $$(LEVEL_FLAGS_$(1)) -DFOVEA_LEVEL=$(1) -MMD -MP -c $$< -o $$@
 endef
-$(foreach level,$(LEVELS) wide,$(eval $(call KERNEL_RULE,$(level))))
+$(foreach level,$(LEVELS) $(WIDE_LEVEL),$(eval $(call KERNEL_RULE,$(level))))
 
 # What char_gpt trains on when it is given no text.
 OWN_TEXT := $(BUILD)/own_text.txt

@@ -3,6 +3,7 @@
 #include "tensor/cpu.h"
 #include "tensor/dispatch.h"
 
+#if defined(__x86_64__)
 namespace fovea {
 namespace wide {
 extern const Kernels all_kernels;
@@ -10,12 +11,10 @@ extern const Kernels all_kernels;
 namespace {
 
 [[maybe_unused]] const bool added = [] {
-#if defined(__x86_64__)
-  if (!cpu_has_avx2()) return false;
-#endif
-  add_isa(Isa::wide, wide::all_kernels);
+  if (cpu_has_avx2()) add_isa(Isa::wide, wide::all_kernels);
   return true;
 }();
 
 }  // namespace
 }  // namespace fovea
+#endif

@@ -43,9 +43,8 @@ inline std::vector<const MathLevel*> math_levels() {
 #if defined(__x86_64__)
   if (cpu_has_avx2()) levels.push_back(&avx2::math_level);
   if (cpu_has_avx512()) levels.push_back(&avx512::math_level);
-  if (!cpu_has_avx2()) return levels;
+  if (cpu_has_avx2()) levels.push_back(&wide::math_level);
 #endif
-  levels.push_back(&wide::math_level);
   return levels;
 }
 
