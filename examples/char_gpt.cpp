@@ -105,7 +105,6 @@ class Training {
   };
   StepResult forward_and_backward(int64_t step, const Batch& batch, TapeOptions tape_options = {});
   Batch next_batch();
-  void take_step(int64_t step);
   double validation_loss();
   void evaluate(int64_t step);
   void save(int64_t step);
@@ -176,7 +175,7 @@ void Training::resume(const Checkpoint& checkpoint) {
   std::cout << "going on from step " << format_count(start_) << " (" << checkpoint_path(o_) << ")\n" << std::flush;
 }
 
-// Leaves the gradients in the parameters.
+// Leaves the gradients in the parameters, clipped; the norm is the one before.
 Training::StepResult Training::forward_and_backward(int64_t step, const Batch& batch, TapeOptions tape_options) {
   tape_options.step = step;
   tape_options.profile = profile();
@@ -184,19 +183,13 @@ Training::StepResult Training::forward_and_backward(int64_t step, const Batch& b
   Tape tape(tape_options);
   const Variable loss = cross_entropy(model_(batch.inputs), batch.targets);  // [B, T, V] against [B, T]
   tape.backward(loss);
-  const Profile::Section section(profile(), "gradient norm");
-  return {loss.item(), optim::grad_norm(parameters_)};
+  const Profile::Section section(profile(), "clipping");
+  return {loss.item(), o_.clip > 0 ? optim::clip_grad_norm(parameters_, o_.clip) : optim::grad_norm(parameters_)};
 }
 
 Batch Training::next_batch() {
   const Profile::Section section(profile(), "data");
   return data_.random_batch(o_.batch, batches_);
-}
-
-void Training::take_step(int64_t step) {
-  const Profile::Section section(profile(), "optimiser");
-  if (o_.clip > 0) optim::clip_grad_norm(parameters_, o_.clip);
-  optimiser_.step(schedule_(step - 1));
 }
 
 double Training::validation_loss() {
@@ -274,7 +267,10 @@ int Training::run() {
       result = forward_and_backward(step, batch);
     }
     if (!result.finite()) return stop_at_nan(step, batch, draws);
-    take_step(step);
+    {
+      const Profile::Section section(profile(), "optimiser");
+      optimiser_.step(schedule_(step - 1));
+    }
     loss_sum_ += result.loss;
     ++loss_count_;
     gradient_norm_ = result.norm;

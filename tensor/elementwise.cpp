@@ -99,9 +99,15 @@ template <class Op> Tensor logical(const char* name, const Tensor& a, const Tens
 
 template <class T> void run_unary(typename MapTable<T>::Loop1 kernel, const void* functor, const Tensor& x, Tensor& y) {
   const auto run = table_of<T>(*kernels().map).run1;
-  const Loop loop(y.shape(), {x.strides(), y.strides()});
   const T* from = x.data<T>();
   T* to = y.data<T>();
+  if (x.is_contiguous() && y.is_contiguous()) {  // no walk to plan
+    parallel_for(y.count(), kGrain, [&](int64_t first, int64_t last) {
+      run(kernel, functor, last - first, from + first, 1, to + first, 1);
+    });
+    return;
+  }
+  const Loop loop(y.shape(), {x.strides(), y.strides()});
   loop.run([&](const int64_t* at, int64_t n) {
     run(kernel, functor, n, from + at[0], loop.run_strides[0], to + at[1], loop.run_strides[1]);
   });
@@ -110,10 +116,16 @@ template <class T> void run_unary(typename MapTable<T>::Loop1 kernel, const void
 template <class T>
 void run_binary(typename MapTable<T>::Loop2 kernel, const void* functor, const Tensor& a, const Tensor& b, Tensor& y) {
   const auto run = table_of<T>(*kernels().map).run2;
-  const Loop loop(y.shape(), {broadcast_strides(a.shape(), a.strides(), y.shape()),
-                              broadcast_strides(b.shape(), b.strides(), y.shape()), y.strides()});
   const T *from_a = a.data<T>(), *from_b = b.data<T>();
   T* to = y.data<T>();
+  if (a.shape() == b.shape() && a.is_contiguous() && b.is_contiguous() && y.is_contiguous()) {  // no walk to plan
+    parallel_for(y.count(), kGrain, [&](int64_t first, int64_t last) {
+      run(kernel, functor, last - first, from_a + first, 1, from_b + first, 1, to + first, 1);
+    });
+    return;
+  }
+  const Loop loop(y.shape(), {broadcast_strides(a.shape(), a.strides(), y.shape()),
+                              broadcast_strides(b.shape(), b.strides(), y.shape()), y.strides()});
   loop.run([&](const int64_t* at, int64_t n) {
     run(kernel, functor, n, from_a + at[0], loop.run_strides[0], from_b + at[1], loop.run_strides[1], to + at[2],
         loop.run_strides[2]);

@@ -118,3 +118,22 @@ TEST_CASE("several threads allocate and free at once") {
   for (std::thread& w : workers) w.join();
   CHECK(memory_stats().live_bytes == before);
 }
+
+TEST_CASE("what a thread kept for itself is there for others when it ends") {
+  std::thread([] {
+    std::vector<Storage> many;
+    for (int i = 0; i < 200; ++i) many.emplace_back(3000);
+  }).join();
+  const int64_t calls = memory_stats().system_calls;
+  std::vector<Storage> many;
+  for (int i = 0; i < 200; ++i) many.emplace_back(3000);
+  CHECK(memory_stats().system_calls == calls);
+}
+
+TEST_CASE("sizes of powers of two waste nothing but the header") {
+  for (int64_t bytes : {64, 1024, 65536, 3 << 19, 1 << 22}) {
+    const int64_t before = memory_stats().live_bytes;
+    const Storage s(bytes);
+    CHECK(memory_stats().live_bytes - before == bytes + 64);
+  }
+}

@@ -49,20 +49,20 @@ int main(int count, char** arguments) {
   report("new tensor", nanoseconds(seconds, [] {
            for (int i = 0; i < kChain; ++i) empty({1});
          }));
-  report("add, tensors", nanoseconds(seconds, [&] {
+  report("add of tensors", nanoseconds(seconds, [&] {
            Tensor x = one;
            for (int i = 0; i < kChain; ++i) x = x + one;
          }));
-  report("add, variables, nothing recorded", nanoseconds(seconds, [&] {
+  report("add of variables that nothing records", nanoseconds(seconds, [&] {
            Variable x = parameter;
            for (int i = 0; i < kChain; ++i) x = x + parameter;
          }));
-  report("add, recorded", nanoseconds(seconds, [&] {
+  report("add recorded", nanoseconds(seconds, [&] {
            Tape tape;
            Variable x = parameter;
            for (int i = 0; i < kChain; ++i) x = x + parameter;
          }));
-  report("add, recorded and walked back", nanoseconds(seconds, [&] {
+  report("add recorded and walked back", nanoseconds(seconds, [&] {
            parameter.zero_grad();
            Tape tape;
            Variable x = parameter;

@@ -2,13 +2,14 @@
 # What `make bench` does: runs the benchmarks that are built and writes their figures into the README, between the
 # markers there. FOLDER holds the programs.
 #
-#   tests/bench/run.sh FOLDER [README]
+#   tests/bench/run.sh FOLDER [README] [SECONDS]
 set -euo pipefail
-bin=${1:?folder of the benchmarks} readme=${2:-README.md}
+bin=${1:?folder of the benchmarks} readme=${2:-README.md} seconds=${3:-8}  # seconds: for each training step
 cores=$("$bin/bench_step" --config T --seconds 0 --json | sed 's/.*"threads": \([0-9]*\).*/\1/')
 thread_counts=1; [ "$cores" -gt 1 ] && thread_counts="1 $cores"
 table=$(mktemp); trap 'rm -f "$table"' EXIT
 
+number() { awk "BEGIN { x = $(value "$1"); printf x < 10 ? \"%.2f\" : x < 100 ? \"%.1f\" : \"%.0f\", x }"; }
 value() { sed -n "s/.*\"$1\": \"\{0,1\}\([^,\"}]*\).*/\1/p" <<<"$line"; }  # a key of the JSON object in $line
 say() { echo "$@" | tee -a "$table"; }
 
@@ -26,10 +27,10 @@ describe() {
 }
 for config in T S M; do
   for threads in $thread_counts; do
-    line=$("$bin/bench_step" --config "$config" --threads "$threads" --seconds 8 --json)
-    say "| $(describe "$config") | $threads | $(value ms_step) | $(value ms_fwd) | $(value ms_bwd) | $(value ms_opt) |" \
-        "$(value tok_s) | $(value gflops) | $(awk "BEGIN { printf \"%.0f %%\", 100 * $(value peak_share) }") |" \
-        "$(value rss_mib) MiB |"
+    line=$("$bin/bench_step" --config "$config" --threads "$threads" --seconds "$seconds" --json)
+    say "| $(describe "$config") | $threads | $(number ms_step) | $(number ms_fwd) | $(number ms_bwd) | $(number ms_opt) |" \
+        "$(value tok_s) | $(number gflops) | $(awk "BEGIN { printf \"%.0f %%\", 100 * $(value peak_share) }") |" \
+        "$(number rss_mib) MiB |"
   done
 done
 
@@ -37,7 +38,7 @@ if [ -x "$bin/bench_overhead" ]; then
   say
   say "| one element, in a chain of 1,000 | ns each |"
   say "|---|---|"
-  while read -r line; do say "| $(value op) | $(value ns) |"; done < <("$bin/bench_overhead" --json)
+  while read -r line; do say "| $(value op) | $(number ns) |"; done < <("$bin/bench_overhead" --json)
 fi
 
 # What is too long for the README goes to the screen only.
