@@ -7,8 +7,6 @@ namespace fovea {
 
 // The scores of some queries, a row each, with some keys.
 template <class T> struct ScoreTile {
-  static constexpr int64_t max_rows = 64;
-
   int64_t rows, keys;
   int64_t visible;  // row i sees the first visible + i of the keys, or all if there are fewer
   T scale;
