@@ -26,10 +26,8 @@ std::string bytes_text(double bytes) {
   return formatted(unit == 0 ? "%.0f " : "%.1f ", bytes) + units[unit];
 }
 
-// "12", or "0.5" where it does not happen in every step.
-std::string count_text(double count) {
-  return formatted(count < 10 && count != double(int(count)) ? "%.1f" : "%.0f", count);
-}
+// "12", or "0.004" where it does not happen in every step.
+std::string count_text(double count) { return formatted(count == double(int64_t(count)) ? "%.0f" : "%.3g", count); }
 
 double per_second(double amount, int64_t nanoseconds) {
   return nanoseconds > 0 ? amount / double(nanoseconds) * 1e9 : 0;
