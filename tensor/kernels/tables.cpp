@@ -1,5 +1,6 @@
 // The tables of kernels of one level, gathered for tensor/dispatch.cpp.
-#include "tensor/dispatch.h"
+#include "tensor/kernels/tables.h"
+
 #include "tensor/kernels/simd.h"
 
 namespace fovea::FOVEA_LEVEL {
