@@ -84,22 +84,24 @@ struct Plan {
   int64_t rows, cols;  // of C in one piece
 };
 
-// The number of pieces down and across C for `pieces` in all, such that little is packed twice: A is packed for each
-// piece across, B for each piece down.
-template <class T> void cut(const GemmTable<T>& t, const Product<T>& p, int64_t pieces, Plan& plan) {
-  double least = 0;
-  for (int64_t down = 1; down <= pieces; ++down) {
-    if (pieces % down != 0) continue;
-    const int64_t across = pieces / down;
-    const int64_t rows = ceil_div(p.m, down), cols = round_up(ceil_div(p.n, across), t.nr);
-    const double copies = (plan.pack_b ? double(p.n) * double(down) : 0) +
-                          double(p.m) * double(ceil_div(p.n, cols)) * (plan.pack_a ? 1.0 : 0.25);
-    // the work of the largest piece, as if all were as large
-    const double cost = 6 * copies + double(rows) * double(cols) * double(pieces);
-    if (down == 1 || cost < least) {
-      least = cost;
-      plan.rows = rows;
-      plan.cols = cols;
+// Cuts C into `least` pieces or up to `most`, down and across, whatever costs least. A is packed for each piece across,
+// B for each piece down; but with more pieces than threads, one that is held up can leave some of its own to the
+// others.
+template <class T> void cut(const GemmTable<T>& t, const Product<T>& p, int64_t least, int64_t most, Plan& plan) {
+  double best = 0;
+  for (int64_t pieces = least; pieces <= most; pieces *= 2) {
+    for (int64_t down = 1; down <= pieces; ++down) {
+      if (pieces % down != 0) continue;
+      const int64_t rows = ceil_div(p.m, down), cols = round_up(ceil_div(p.n, pieces / down), t.nr);
+      const double a_copies = double(p.m) * double(ceil_div(p.n, cols)), b_copies = double(p.n) * double(down);
+      // in multiplications, over k; the work is that of the largest piece, as if all were as large
+      const double work = double(rows) * double(cols) * double(pieces) * (1 + 0.05 * double(least) / double(pieces));
+      const double cost = work + 6 * ((plan.pack_a ? 1 : 0.25) * a_copies + (plan.pack_b ? b_copies : 0));
+      if (best == 0 || cost < best) {
+        best = cost;
+        plan.rows = rows;
+        plan.cols = cols;
+      }
     }
   }
 }
@@ -107,13 +109,14 @@ template <class T> void cut(const GemmTable<T>& t, const Product<T>& p, int64_t 
 template <class T> Plan make_plan(const GemmTable<T>& t, const Product<T>& p, int64_t workers) {
   Plan plan;
   plan.kc = ceil_div(p.k, ceil_div(p.k, t.kc));  // even shares: 768 is 2 x 384, not 512 + 256
-  // A is read once for each nc columns: where memory holds its rows, that costs no more than to read a copy. Where they
-  // lie across memory, each element of a tile's column fetches a cache line.
-  plan.pack_a = p.alpha != T(1) || (p.a.col != 1 && p.n > 4 * t.nr);
+  // A is read once for each nc columns: where memory holds its rows, that costs no more than to read a copy, unless
+  // they are some multiple of 4 KiB apart and so share a few sets of the first-level cache. Where they lie across
+  // memory, each element of a tile's column fetches a cache line.
+  const bool in_rows = p.a.col == 1, far_apart = p.a.row * int64_t(sizeof(T)) % 4096 == 0;
+  plan.pack_a = p.alpha != T(1) || (in_rows ? far_apart && p.n > 16 * t.nr : p.n > 4 * t.nr);
   plan.pack_b = p.b.col != 1 || p.m >= 4 * t.mr;
-  // More pieces than threads, so that a thread that is held up can leave some of its own to the others.
-  const double work = double(p.m) * double(p.n) * double(p.k);
-  cut(t, p, workers == 1 ? 1 : workers * std::clamp<int64_t>(int64_t(work / double(workers) / kPieceWork), 1, 4), plan);
+  const double work = double(p.m) * double(p.n) * double(p.k) / double(workers);
+  cut(t, p, workers, workers == 1 ? 1 : workers * std::clamp<int64_t>(int64_t(work / kPieceWork), 1, 4), plan);
   if (plan.pack_a) plan.rows = std::min(plan.rows, kPackedRows);
   const int64_t widest = std::max(t.nr, t.block_size / plan.kc / t.nr * t.nr);
   plan.nc = round_up(ceil_div(plan.cols, ceil_div(plan.cols, widest)), t.nr);

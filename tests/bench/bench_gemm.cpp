@@ -1,10 +1,12 @@
 // bench_gemm: the speed of gemm over a list of shapes, beside what the machine could do: its peak, measured by a loop
 // of multiplications that never leaves the registers.
 //
-//   bench_gemm [--threads N] [--rounds R] [--shapes FILE] [--shape "NAME f N T 64 64 32 [batch=48] [acc=1]"]...
+//   bench_gemm [--threads N] [--rounds R] [--shapes FILE] [--shape "NAME f N T 64 64 32 [batch=48] [acc=1]"]... [M N K]
 //
-// A shape is: name, type (f or d), A and B transposed (T) or not (N), m, n, k. Lines of FILE the same.
+// A shape is: name, type (f or d), A and B transposed (T) or not (N), m, n, k. Lines of FILE the same. M N K alone is a
+// product of f32, nothing transposed.
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -104,7 +106,10 @@ int main(int count, char** arguments) {
   int rounds = 7;
   for (int i = 1; i < count; i += 2) {
     const std::string flag = arguments[i], value = i + 1 < count ? arguments[i + 1] : "";
-    if (flag == "--threads") {
+    if (std::isdigit(static_cast<unsigned char>(flag[0])) && i + 2 < count) {
+      const std::string k = arguments[++i + 1];
+      add(flag + "x" + value + "x" + k + " f N N " + flag + " " + value + " " + k);
+    } else if (flag == "--threads") {
       set_threads(std::atoi(value.c_str()));
     } else if (flag == "--rounds") {
       rounds = std::max(1, std::atoi(value.c_str()));
