@@ -12,16 +12,24 @@ Adam::Adam(const std::vector<ParameterGroup>& groups, const AdamConfig& config, 
   if (!(config.eps > 0)) fail(ErrorKind::value, "Adam: eps must be above 0, got ", config.eps);
 }
 
-void Adam::update(Slot& slot, double lr) {
-  Parameter& p = *slot.target.parameter;
-  adam_step(p.value(), p.grad(), slot.tensors[0], slot.tensors[1],
-            {.lr = lr,
-             .beta1 = config_.beta1,
-             .beta2 = config_.beta2,
-             .eps = config_.eps,
-             .l2 = decoupled_ ? 0 : slot.weight_decay,
-             .shrink = decoupled_ ? 1 - lr * slot.weight_decay : 1,
-             .t = slot.steps});
+void Adam::update(std::span<Slot* const> slots, double lr) {
+  std::vector<AdamTensors> all;
+  for (Slot* slot : slots) {
+    Parameter& p = *slot->target.parameter;
+    const double rate = lr * slot->lr_scale;
+    all.push_back({&p.value(),
+                   &slot->tensors[0],
+                   &slot->tensors[1],
+                   &p.grad(),
+                   {.lr = rate,
+                    .beta1 = config_.beta1,
+                    .beta2 = config_.beta2,
+                    .eps = config_.eps,
+                    .l2 = decoupled_ ? 0 : slot->weight_decay,
+                    .shrink = decoupled_ ? 1 - rate * slot->weight_decay : 1,
+                    .t = slot->steps}});
+  }
+  adam_steps(all);
 }
 
 }  // namespace fovea::optim

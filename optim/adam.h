@@ -27,7 +27,7 @@ class Adam : public Optimizer {
   Adam(const std::vector<ParameterGroup>& groups, const AdamConfig& config, bool decoupled);
 
  private:
-  void update(Slot& slot, double lr) override;
+  void update(std::span<Slot* const> slots, double lr) override;
   AdamConfig config_;
   bool decoupled_;  // AdamW's decay
 };

@@ -7,11 +7,11 @@
 namespace fovea::optim {
 
 double grad_norm(const std::vector<NamedParameter>& parameters) {
-  double sum = 0;
+  std::vector<Tensor> grads;
   for (const NamedParameter& p : parameters) {
-    if (p.parameter->has_grad()) sum += sum_of_squares(p.parameter->grad());
+    if (p.parameter->has_grad()) grads.push_back(p.parameter->grad());
   }
-  return std::sqrt(sum);
+  return std::sqrt(sum_of_squares(grads));
 }
 
 double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_norm) {

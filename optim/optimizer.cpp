@@ -24,6 +24,7 @@ Optimizer::Optimizer(const std::vector<ParameterGroup>& groups, std::vector<std:
 }
 
 void Optimizer::step(double lr) {
+  std::vector<Slot*> moved;
   for (Slot& slot : slots_) {
     const Parameter& p = *slot.target.parameter;
     if (!p.has_grad()) continue;
@@ -31,8 +32,9 @@ void Optimizer::step(double lr) {
       if (!t.defined()) t = zeros(p.shape(), p.dtype());
     }
     ++slot.steps;
-    update(slot, lr * slot.lr_scale);
+    moved.push_back(&slot);
   }
+  update(moved, lr);
 }
 
 void Optimizer::zero_grad() {

@@ -15,6 +15,7 @@
 // An optimiser keeps pointers to the parameters: the model must outlive it and stay where it is.
 #pragma once
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -57,8 +58,8 @@ class Optimizer {
 
   // names: of the tensors that each parameter needs.
   Optimizer(const std::vector<ParameterGroup>& groups, std::vector<std::string> names);
-  // Moves one parameter; slot.steps counts from 1, slot.tensors are zero at the first step.
-  virtual void update(Slot& slot, double lr) = 0;
+  // Moves the parameters, each by lr times its lr_scale; steps count from 1, tensors are zero at the first step.
+  virtual void update(std::span<Slot* const> slots, double lr) = 0;
 
  private:
   std::vector<Slot> slots_;

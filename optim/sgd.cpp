@@ -12,14 +12,16 @@ SGD::SGD(const std::vector<ParameterGroup>& groups, const SGDConfig& config)
   if (config.nesterov && config.momentum == 0) fail(ErrorKind::value, "SGD: Nesterov's form needs a momentum above 0");
 }
 
-void SGD::update(Slot& slot, double lr) {
-  Parameter& p = *slot.target.parameter;
-  sgd_step(p.value(), p.grad(), slot.tensors.empty() ? nullptr : &slot.tensors[0],
-           {.lr = lr,
-            .momentum = config_.momentum,
-            .decay = slot.weight_decay,
-            .nesterov = config_.nesterov,
-            .first = slot.steps == 1});
+void SGD::update(std::span<Slot* const> slots, double lr) {
+  for (Slot* slot : slots) {
+    Parameter& p = *slot->target.parameter;
+    sgd_step(p.value(), p.grad(), slot->tensors.empty() ? nullptr : &slot->tensors[0],
+             {.lr = lr * slot->lr_scale,
+              .momentum = config_.momentum,
+              .decay = slot->weight_decay,
+              .nesterov = config_.nesterov,
+              .first = slot->steps == 1});
+  }
 }
 
 }  // namespace fovea::optim

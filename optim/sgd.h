@@ -19,7 +19,7 @@ class SGD final : public Optimizer {
       : SGD(std::vector<ParameterGroup>{{.parameters = parameters}}, config) {}
 
  private:
-  void update(Slot& slot, double lr) override;
+  void update(std::span<Slot* const> slots, double lr) override;
   SGDConfig config_;
 };
 

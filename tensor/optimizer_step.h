@@ -3,6 +3,8 @@
 // x, its gradient and its state have one shape and one dtype, f32 or f64. The state tensors are contiguous; x and the
 // gradient may be strided.
 #pragma once
+#include <span>
+
 #include "tensor/tensor.h"
 
 namespace fovea {
@@ -26,6 +28,14 @@ struct AdamStep {
 };
 void adam_step(Tensor& x, const Tensor& grad, Tensor& m, Tensor& v, const AdamStep& step);
 
-double sum_of_squares(const Tensor& x);  // Σ x², added up in f64
+// Many tensors at once, in one walk that the threads share: a model has more small tensors than large ones.
+struct AdamTensors {
+  Tensor *x, *m, *v;
+  const Tensor* grad;
+  AdamStep step;
+};
+void adam_steps(std::span<const AdamTensors> all);
+
+double sum_of_squares(std::span<const Tensor> all);  // Σ x² over every element, added up in f64
 
 }  // namespace fovea

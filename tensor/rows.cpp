@@ -173,23 +173,21 @@ NormGradients norm_backward(const char* name, bool centred, const Tensor& dy, co
   require_per_column(name, "weight", weight, x);
   const int64_t n = x.shape().back(), rows = row_count(x);
   const int64_t partials = (rows + kRowsPerPartial - 1) / kRowsPerPartial;
-  const auto wanted = [&](bool need, const Shape& shape) { return need ? empty(shape, x.dtype()) : Tensor{}; };
   const Tensor dys = dy.contiguous(), xs = x.contiguous(),
                w = weight.defined() ? weight.contiguous() : ones({n}, x.dtype());
-  Tensor dx = wanted(needs.dx, x.shape());
-  Tensor dweights = wanted(needs.dweight, {partials, n}), dbiases = wanted(centred && needs.dbias, {partials, n});
+  Tensor dx = empty(x.shape(), x.dtype()), dweights = empty({partials, n}, x.dtype()),
+         dbiases = empty({partials, n}, x.dtype());
   with_floating(x.dtype(), name, [&]<class T>(T) {
     const auto kernel = centred ? row_table<T>().layer_norm_backward : row_table<T>().rms_norm_backward;
-    const auto at = [](Tensor& t, int64_t offset) { return t.defined() ? t.data<T>() + offset : nullptr; };
     parallel_for(rows, kRowsPerPartial, [&](int64_t first, int64_t last) {
       const int64_t from = first * n, partial = first / kRowsPerPartial * n;
       kernel(last - first, n, dys.data<T>() + from, xs.data<T>() + from,
-             centred ? mean.data<double>() + first : nullptr, rstd.data<double>() + first, w.data<T>(), at(dx, from),
-             at(dweights, partial), at(dbiases, partial));
+             centred ? mean.data<double>() + first : nullptr, rstd.data<double>() + first, w.data<T>(),
+             dx.data<T>() + from, dweights.data<T>() + partial, dbiases.data<T>() + partial);
     });
   });
-  const auto total = [](const Tensor& parts) { return parts.defined() ? sum(parts, {0}) : Tensor{}; };
-  return {dx, total(dweights), total(dbiases)};
+  const auto total = [](bool need, const Tensor& parts) { return need ? sum(parts, {0}) : Tensor{}; };
+  return {needs.dx ? dx : Tensor{}, total(needs.dweight, dweights), total(centred && needs.dbias, dbiases)};
 }
 
 }  // namespace
@@ -236,15 +234,15 @@ void check_cross_entropy(const Tensor& logits, const Tensor& targets, const Cros
   }
 }
 
-template <class T> CrossEntropySettings<T> settings_of(const Tensor& logits, const CrossEntropyOptions& options) {
+template <class T> CrossEntropySettings<T> settings_of(const CrossEntropyOptions& options) {
   const Tensor& weights = options.class_weights;
-  const double total = weights.defined() ? sum(weights.to(DType::f64)).item() : double(logits.shape().back());
-  return {weights.defined() ? weights.data<T>() : nullptr, total, options.label_smoothing, options.ignore_index};
+  return {weights.data<T>(), sum(weights.to(DType::f64)).item(), options.label_smoothing, options.ignore_index};
 }
 
 // With the class weights side by side, as the kernels want them.
-CrossEntropyOptions made_contiguous(CrossEntropyOptions options) {
-  if (options.class_weights.defined()) options.class_weights = options.class_weights.contiguous();
+CrossEntropyOptions with_weights(const Tensor& logits, CrossEntropyOptions options) {
+  Tensor& weights = options.class_weights;
+  weights = weights.defined() ? weights.contiguous() : ones({logits.shape().back()}, logits.dtype());
   return options;
 }
 
@@ -252,20 +250,20 @@ CrossEntropyOptions made_contiguous(CrossEntropyOptions options) {
 
 CrossEntropyResult cross_entropy_rows(const Tensor& logits, const Tensor& targets, const CrossEntropyOptions& given) {
   const Tensor rows = logits.contiguous(), classes = targets.contiguous();
-  const CrossEntropyOptions options = made_contiguous(given);
-  check_cross_entropy(rows, classes, options);
+  check_cross_entropy(rows, classes, given);
+  const CrossEntropyOptions options = with_weights(rows, given);
   const int64_t n = logits.shape().back();
   const int64_t* target = classes.data<int64_t>();
   CrossEntropyResult result = {empty(targets.shape(), logits.dtype()), empty(targets.shape(), DType::f64)};
   with_floating(logits.dtype(), "cross_entropy", [&]<class T>(T) {
-    const CrossEntropySettings<T> settings = settings_of<T>(logits, options);
+    const CrossEntropySettings<T> settings = settings_of<T>(options);
     each_piece(logits, [&](int64_t first, int64_t last) {
       row_table<T>().cross_entropy(last - first, n, rows.data<T>() + first * n, target + first, settings,
                                    result.losses.data<T>() + first, result.logsumexps.data<double>() + first);
     });
     for (int64_t r = 0; r < classes.count(); ++r) {
       if (target[r] == options.ignore_index) continue;
-      result.weight += settings.class_weights ? double(settings.class_weights[target[r]]) : 1.0;
+      result.weight += double(settings.class_weights[target[r]]);
     }
   });
   return result;
@@ -274,14 +272,14 @@ CrossEntropyResult cross_entropy_rows(const Tensor& logits, const Tensor& target
 Tensor cross_entropy_rows_backward(const Tensor& dlosses, const Tensor& logits, const Tensor& targets,
                                    const Tensor& logsumexps, const CrossEntropyOptions& given) {
   const Tensor rows = logits.contiguous(), classes = targets.contiguous(), gradients = dlosses.contiguous();
-  const CrossEntropyOptions options = made_contiguous(given);
-  check_cross_entropy(rows, classes, options);
+  check_cross_entropy(rows, classes, given);
+  const CrossEntropyOptions options = with_weights(rows, given);
   if (dlosses.shape() != targets.shape())
     fail(ErrorKind::shape, "cross_entropy: dlosses ", dlosses.shape(), " do not fit targets ", targets.shape());
   const int64_t n = logits.shape().back();
   Tensor out = empty(logits.shape(), logits.dtype());
   with_floating(logits.dtype(), "cross_entropy", [&]<class T>(T) {
-    const CrossEntropySettings<T> settings = settings_of<T>(logits, options);
+    const CrossEntropySettings<T> settings = settings_of<T>(options);
     each_piece(logits, [&](int64_t first, int64_t last) {
       row_table<T>().cross_entropy_backward(last - first, n, gradients.data<T>() + first, rows.data<T>() + first * n,
                                             classes.data<int64_t>() + first, logsumexps.data<double>() + first,

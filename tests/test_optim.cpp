@@ -232,14 +232,14 @@ TEST_CASE("the fused steps: every level and number of threads the same bits, str
       set_isa(Isa::baseline);
       set_threads(1);
       const Tensor expected = run(x.clone(), g);
-      const double squares = sum_of_squares(g);
+      const double squares = sum_of_squares({&g, 1});
       CHECK(squares == doctest::Approx(sum(square(g.to(DType::f64))).item()).epsilon(1e-14));
       for (const Isa isa : available_isas()) {
         set_isa(isa);
         for (const int threads : {1, 2, 5}) {
           set_threads(threads);
           CHECK(identical(run(x.clone(), g), expected));
-          CHECK(sum_of_squares(g) == squares);
+          CHECK(sum_of_squares({&g, 1}) == squares);
         }
       }
       set_isa(before);

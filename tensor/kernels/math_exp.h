@@ -77,16 +77,17 @@ template <class T> FOVEA_INLINE Vec<T> exp(Vec<T> x) {
   return exp_in_range(clamp(x, ExpTable<T>::lowest, ExpTable<T>::highest));
 }
 
-// The same with less care, where the last rounding need not be the only one: e^(x + x_low) = (1 + rest) 2^n.
+// The same with less care, where the last rounding need not be the only one: e^(x + x_low) = (1 + rest) 2^n; x_low
+// may be left out.
 template <class T> struct ExpRest {
   Vec<T> rest;
   Whole<T> n;
 };
-template <class T> FOVEA_INLINE ExpRest<T> exp_rest(Vec<T> x, Vec<T> x_low = Vec<T>(0)) {
+template <class T, class... Low> FOVEA_INLINE ExpRest<T> exp_rest(Vec<T> x, Low... x_low) {
   using Table = ExpTable<T>;
   const Whole<T> n = round_product(x, Table::per_log2);
   const Vec<T> r_high = fma(n.value, Vec<T>(-Table::log2_high), x);
-  const Vec<T> r = fma(n.value, Vec<T>(-Table::log2_low), r_high) + x_low;
+  const Vec<T> r = (fma(n.value, Vec<T>(-Table::log2_low), r_high) + ... + x_low);
   return {fma(r * r, polynomial(r, Table::e), r), n};
 }
 

@@ -51,18 +51,29 @@ void adam(int64_t n, T* x, const T* grad, T* m, T* v, const AdamStep& step, doub
   });
 }
 
+// Wide::size elements as f64.
+using Wide = Vec<double>;
+template <class T> FOVEA_INLINE Wide widen(const T* from) {
+  typedef T Part __attribute__((vector_size(Wide::size * sizeof(T))));
+  Part part;
+  std::memcpy(&part, from, sizeof part);
+  return Wide(__builtin_convertvector(part, Wide::Raw));
+}
+
 // Term i goes to lane i mod 16, the lanes are added as a fixed tree: the same order, and so the same bits, everywhere.
 template <class T> double sum_of_squares(int64_t n, const T* x) {
-  double lane[16] = {};
-  int64_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    for (int l = 0; l < 16; ++l) lane[l] += double(x[i + l]) * double(x[i + l]);
+  Lanes16<double> sum(0.0);
+  T rest[16] = {};
+  for (int64_t i = 0; i < n; i += 16) {
+    for (int64_t k = i; n - i < 16 && k < n; ++k) rest[k - i] = x[k];
+    const T* from = n - i < 16 ? rest : x + i;
+    FOVEA_EACH_LANE
+    for (int part = 0; part < Lanes16<double>::parts; ++part) {
+      const Wide v = widen(from + part * Wide::size);
+      sum.part[part] = sum.part[part] + v * v;
+    }
   }
-  for (int l = 0; i < n; ++i, ++l) lane[l] += double(x[i]) * double(x[i]);
-  for (int half = 8; half >= 1; half /= 2) {
-    for (int l = 0; l < half; ++l) lane[l] += lane[l + half];
-  }
-  return lane[0];
+  return sum.reduce([](auto a, auto b) FOVEA_INLINE_LAMBDA { return a + b; });
 }
 
 template <class T> constexpr OptimizerTable<T> table = {sgd<T>, adam<T>, sum_of_squares<T>};

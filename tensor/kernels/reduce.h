@@ -10,7 +10,7 @@ enum class Reduction {
   sum,      // Σ x
   abs_sum,  // Σ |x|
   squares,  // Σ (x - centre)²
-  exps,     // Σ exp(x - centre), centre ≥ x
+  exps,     // Σ exp(x - centre), centre ≥ x and itself a number of x's type
   product,  // Π x
   minimum,  // NaN if any is NaN
   maximum,

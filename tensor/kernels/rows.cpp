@@ -13,26 +13,27 @@ namespace {
 // Sums are taken in T over so many elements and in f64 across them: no lane ever adds more than 32 terms.
 constexpr int64_t kBlock = 512;
 
+constexpr auto kAdd = [](auto a, auto b) FOVEA_INLINE_LAMBDA { return a + b; };
+
 template <int N> struct Totals {
   double of[N] = {};
 };
 
-// N sums over a row: step(i, lanes, sums) adds the terms of the vector at i to sums[0 … N-1].
-template <int N, class T, class Step> FOVEA_INLINE Totals<N> row_sums(int64_t n, Step step) {
-  constexpr int parts = Lanes16<T>::parts;
+// N sums over a row: step(v, y, sums) adds what is found in the vectors v to sums[0 … N-1].
+template <int N, class T, int R, int W, class Step>
+FOVEA_INLINE Totals<N> row_sums(int64_t n, const Operands<T, R, W>& row, Step step) {
   Totals<N> totals;
   for (int64_t first = 0; first < n; first += kBlock) {
-    Vec<T> sums[parts][N];
-    for (auto& part : sums) {
-      for (auto& sum : part) sum = Vec<T>(T(0));
-    }
-    along_row<T>(n - first < kBlock ? n - first : kBlock,
-                 [&](int64_t i, int part, auto lanes) FOVEA_INLINE_LAMBDA { step(first + i, lanes, sums[part]); });
-    for (int k = 0; k < N; ++k) {
-      Lanes16<T> lanes(T(0));
-      for (int part = 0; part < parts; ++part) lanes.part[part] = sums[part][k];
-      totals.of[k] += double(lanes.reduce([](auto a, auto b) FOVEA_INLINE_LAMBDA { return a + b; }));
-    }
+    Lanes16<T> sums[N];
+    for (auto& sum : sums) sum = Lanes16<T>(T(0));
+    walk_row(n - first < kBlock ? n - first : kBlock, row.from(first),
+             [&](const Vec<T>* v, Vec<T>* y, int part) FOVEA_INLINE_LAMBDA {
+               Vec<T> s[N];
+               for (int k = 0; k < N; ++k) s[k] = sums[k].part[part];
+               step(v, y, s);
+               for (int k = 0; k < N; ++k) sums[k].part[part] = s[k];
+             });
+    for (int k = 0; k < N; ++k) totals.of[k] += double(sums[k].reduce(kAdd));
   }
   return totals;
 }
@@ -51,32 +52,39 @@ template <class... Step> FOVEA_INLINE void by_groups(int64_t rows, int64_t n, St
   }
 }
 
-// The larger one; which of two if one is NaN does not matter here, because exp(NaN - max) is NaN either way.
-template <class T> FOVEA_INLINE Vec<T> larger(Vec<T> a, Vec<T> b) { return Vec<T>(a.raw > b.raw ? a.raw : b.raw); }
-
-// The largest of value(i, lanes).
-template <class T, class Value> FOVEA_INLINE T row_max(int64_t n, Value value) {
-  const Vec<T> lowest(T(-__builtin_inf()));
-  Lanes16<T> most(T(-__builtin_inf()));
-  along_row<T>(n, [&](int64_t i, int part, auto lanes) FOVEA_INLINE_LAMBDA {
-    most.part[part] = larger(lanes.pick(value(i, lanes), lowest), most.part[part]);
+// The largest element; which of two if one is NaN does not matter here, because exp(NaN - max) is NaN either way.
+template <class T> [[gnu::noinline]] T row_max(int64_t n, const T* x) {
+  const T lowest = T(-__builtin_inf());
+  Lanes16<T> most(lowest);
+  const Operands<T, 1, 0> row = {{x}, {}, {lowest}};
+  walk_row(n, row, [&](const Vec<T>* v, Vec<T>*, int part) FOVEA_INLINE_LAMBDA {
+    most.part[part] = Vec<T>(v[0].raw > most.part[part].raw ? v[0].raw : most.part[part].raw);
   });
   return most.reduce([](auto a, auto b) FOVEA_INLINE_LAMBDA { return a > b ? a : b; });
 }
 
-// Σ exp(value(i, lanes) - most), most the maximum; each term is passed to keep(i, lanes, term) too.
-template <class T, class Value, class Keep> FOVEA_INLINE double row_sum_exp(int64_t n, T most, Value value, Keep keep) {
-  return row_sums<1, T>(n,
-                        [&](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA {
-                          const Vec<T> term = exp_not_positive(value(i, lanes) - Vec<T>(most));
-                          keep(i, lanes, term);
-                          sums[0] = sums[0] + lanes.pick(term, Vec<T>(T(0)));
-                        })
-      .of[0];
+// y_i = exp(x_i - most), most the largest x; returns their sum. Without y only the sum is wanted.
+template <class T> [[gnu::noinline]] double row_exps(int64_t n, T most, const T* x, T* y) {
+  const Vec<T> shift(most);
+  T dropped[kBlock];
+  double total = 0;
+  for (int64_t first = 0; first < n; first += kBlock) {
+    const Operands<T, 1, 1> row = {{x + first}, {y ? y + first : dropped}, {T(-__builtin_inf())}};
+    total += row_sums<1>(n - first < kBlock ? n - first : kBlock, row,
+                         [&](const Vec<T>* v, Vec<T>* e, Vec<T>* sum) FOVEA_INLINE_LAMBDA {
+                           e[0] = exp_not_positive(v[0] - shift);
+                           sum[0] = sum[0] + e[0];
+                         })
+                 .of[0];
+  }
+  return total;
 }
 
-// For exponentials of which only the sum counts.
-constexpr auto kDropped = [](int64_t, auto, auto) FOVEA_INLINE_LAMBDA {};
+template <class T> [[gnu::noinline]] void scale_row(int64_t n, T factor, const T* x, T* y) {
+  const Vec<T> f(factor);
+  map_row(n, Operands<T, 1, 1>{{x}, {y}},
+          [&](const Vec<T>* v, Vec<T>* scaled) FOVEA_INLINE_LAMBDA { scaled[0] = v[0] * f; });
+}
 
 FOVEA_INLINE double log_of(double x) { return log(Vec<double>(x))[0]; }
 
@@ -94,31 +102,14 @@ template <> struct Split<double> {
 
 // --- softmax -----------------------------------------------------------------------------------------------------
 
-// The elements of a row as they are.
-template <class T> struct Row {
-  const T* x;
-  template <class L> FOVEA_INLINE Vec<T> operator()(int64_t i, L lanes) const { return lanes.load(x + i); }
-};
-
-// y_i = exp(value(i) - most); returns their sum.
-template <class T, class Value> FOVEA_INLINE double exps_of_row(int64_t n, T most, Value value, T* y) {
-  return row_sum_exp(n, most, value,
-                     [y](int64_t i, auto lanes, Vec<T> e) FOVEA_INLINE_LAMBDA { lanes.store(e, y + i); });
-}
-template <class T> FOVEA_INLINE void scale_row(int64_t n, T factor, T* y) {
-  each_vector<T>(
-      n, [=](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA { lanes.store(lanes.load(y + i) * Vec<T>(factor), y + i); });
-}
-
 // y_i = exp(x_i - max x) / Σ_j exp(x_j - max x)
 template <class T> void softmax(int64_t rows, int64_t n, const T* x, T* y) {
   T most[kGroup];
   double total[kGroup];
   by_groups(
-      rows, n, [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { most[k] = row_max<T>(n, Row<T>{x + r * n}); },
-      [&](int64_t r, int k)
-          FOVEA_INLINE_LAMBDA { total[k] = exps_of_row<T>(n, most[k], Row<T>{x + r * n}, y + r * n); },
-      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { scale_row(n, T(1 / total[k]), y + r * n); });
+      rows, n, [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { most[k] = row_max(n, x + r * n); },
+      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { total[k] = row_exps(n, most[k], x + r * n, y + r * n); },
+      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { scale_row(n, T(1 / total[k]), y + r * n, y + r * n); });
 }
 
 // y_i = (x_i - max x) - log Σ_j exp(x_j - max x)
@@ -126,102 +117,109 @@ template <class T> void log_softmax(int64_t rows, int64_t n, const T* x, T* y) {
   T most[kGroup];
   double total[kGroup];
   by_groups(
-      rows, n, [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { most[k] = row_max<T>(n, Row<T>{x + r * n}); },
-      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { total[k] = row_sum_exp(n, most[k], Row<T>{x + r * n}, kDropped); },
+      rows, n, [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { most[k] = row_max(n, x + r * n); },
+      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { total[k] = row_exps<T>(n, most[k], x + r * n, nullptr); },
       [&](int64_t r, int k) FOVEA_INLINE_LAMBDA {
-        const Row<T> row{x + r * n};
         const Vec<T> shift(most[k]), log_total(T(log_of(total[k])));
-        each_vector<T>(n, [&](int64_t i, auto lanes)
-                              FOVEA_INLINE_LAMBDA { lanes.store((row(i, lanes) - shift) - log_total, y + r * n + i); });
+        map_row(n, Operands<T, 1, 1>{{x + r * n}, {y + r * n}},
+                [&](const Vec<T>* v, Vec<T>* out) FOVEA_INLINE_LAMBDA { out[0] = (v[0] - shift) - log_total; });
       });
 }
 
-// exp(v_i - max v) / Σ_j exp(v_j - max v), v = value(i, lanes); 0 where every v is -inf.
-template <class T, class Value> FOVEA_INLINE void softmax_or_zero(int64_t n, Value value, T* y) {
-  T most = row_max<T>(n, value);
-  if (most == T(-__builtin_inf())) most = 0;
-  const double total = exps_of_row(n, most, value, y);
-  scale_row(n, T(total == 0 ? 0 : 1 / total), y);
-}
-
+// exp(v_i - max v) / Σ_j exp(v_j - max v) with v = scale · x where it is seen; 0 elsewhere, or where every v is -inf.
 template <class T> void masked_softmax(int64_t n, int64_t visible, double scale, const T* x, const bool* mask, T* y) {
-  const T factor = T(scale), hidden = T(-__builtin_inf());
-  if (mask) {
-    const auto* keep = reinterpret_cast<const unsigned char*>(mask);  // bytes, which g++ 12 can make vectors of
-    for (int64_t i = 0; i < visible; ++i) {
-      const T scaled = x[i] * factor;
-      y[i] = keep[i] ? scaled : hidden;
-    }
-    softmax_or_zero(visible, Row<T>{y}, y);
-  } else {
-    const auto scaled = [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA { return lanes.load(x + i) * Vec<T>(factor); };
-    softmax_or_zero(visible, scaled, y);
-  }
+  scale_row(visible, T(scale), x, y);
+  const auto* keep = reinterpret_cast<const unsigned char*>(mask);  // bytes, which g++ 12 can make vectors of
+  for (int64_t i = 0; keep && i < visible; ++i) y[i] = keep[i] ? y[i] : T(-__builtin_inf());
+  T most = row_max(visible, y);
+  if (most == T(-__builtin_inf())) most = 0;
+  const double total = row_exps(visible, most, y, y);
+  scale_row(visible, T(total == 0 ? 0 : 1 / total), y, y);
   for (int64_t i = visible; i < n; ++i) y[i] = 0;
 }
 
 // dx_i = scale · y_i (dy_i - Σ_j dy_j y_j)
 template <class T> void softmax_backward(int64_t rows, int64_t n, double scale, const T* dy, const T* y, T* dx) {
-  for (int64_t r = 0; r < rows; ++r, dy += n, y += n, dx += n) {
-    const double dot = row_sums<1, T>(n, [&](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA {
-                         sums[0] = fma(lanes.load(dy + i), lanes.load(y + i), sums[0]);
-                       }).of[0];
-    const Vec<T> shift{T(dot)}, factor{T(scale)};
-    each_vector<T>(n, [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA {
-      lanes.store(factor * lanes.load(y + i) * (lanes.load(dy + i) - shift), dx + i);
-    });
-  }
+  const Vec<T> factor{T(scale)};
+  double dot[kGroup];
+  by_groups(
+      rows, n,
+      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA {
+        const Operands<T, 2, 0> row = {{dy + r * n, y + r * n}};
+        dot[k] = row_sums<1>(n, row, [](const Vec<T>* v, Vec<T>*, Vec<T>* sum) FOVEA_INLINE_LAMBDA {
+                   sum[0] = fma(v[0], v[1], sum[0]);
+                 }).of[0];
+      },
+      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA {
+        const Vec<T> shift{T(dot[k])};
+        map_row(n, Operands<T, 2, 1>{{dy + r * n, y + r * n}, {dx + r * n}},
+                [&](const Vec<T>* v, Vec<T>* d) FOVEA_INLINE_LAMBDA { d[0] = factor * v[1] * (v[0] - shift); });
+      });
 }
 
 // dx_i = dy_i - exp(y_i) Σ_j dy_j
 template <class T> void log_softmax_backward(int64_t rows, int64_t n, const T* dy, const T* y, T* dx) {
-  for (int64_t r = 0; r < rows; ++r, dy += n, y += n, dx += n) {
-    const double total = row_sums<1, T>(n, [&](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA {
-                           sums[0] = sums[0] + lanes.load(dy + i);
-                         }).of[0];
-    const Vec<T> sum{T(total)};
-    each_vector<T>(n, [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA {
-      lanes.store(lanes.load(dy + i) - exp_not_positive(lanes.load(y + i)) * sum, dx + i);
-    });
-  }
+  double total[kGroup];
+  by_groups(
+      rows, n,
+      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA {
+        const Operands<T, 1, 0> row = {{dy + r * n}};
+        total[k] = row_sums<1>(n, row, [](const Vec<T>* v, Vec<T>*, Vec<T>* sum) FOVEA_INLINE_LAMBDA {
+                     sum[0] = sum[0] + v[0];
+                   }).of[0];
+      },
+      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA {
+        const Vec<T> sum{T(total[k])};
+        map_row(n, Operands<T, 2, 1>{{dy + r * n, y + r * n}, {dx + r * n}},
+                [&](const Vec<T>* v, Vec<T>* d) FOVEA_INLINE_LAMBDA { d[0] = v[0] - exp_not_positive(v[1]) * sum; });
+      });
 }
 
 // --- layer norm and RMS norm -------------------------------------------------------------------------------------
-
-// Σ x / n
-template <class T> FOVEA_INLINE double row_mean(int64_t n, const T* x) {
-  return row_sums<1, T>(
-             n, [x](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA { sums[0] = sums[0] + lanes.load(x + i); })
-             .of[0] /
-         double(n);
-}
 
 struct Moments {
   double mean, variance;
 };
 
-// Σ x² / n
-template <class T> FOVEA_INLINE double row_square(int64_t n, const T* x) {
-  return row_sums<1, T>(n,
-                        [x](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA {
-                          const Vec<T> v = lanes.load(x + i);
-                          sums[0] = fma(v, v, sums[0]);
-                        })
-             .of[0] /
-         double(n);
+// The mean of a few first elements: near enough to a row's mean that the differences from it fit into T, even where the
+// mean does not.
+template <class T> FOVEA_INLINE T rough_mean(int64_t n, const T* x) {
+  T few[16];
+  if (n < 16) take_rest(x, int(n), T(0), few), x = few;
+  Lanes16<T> lanes;
+  for (int part = 0; part < Lanes16<T>::parts; ++part) lanes.part[part] = Vec<T>::load(x + part * Vec<T>::size);
+  return lanes.reduce(kAdd) / T(n < 16 ? n : 16);
 }
 
-// Both moments about a rough mean, corrected by what that is off (Chan, Golub & LeVeque 1983): the differences are
-// small, so T is wide enough for them even where it is not for the mean.
+// Both moments in one walk, block by block: about a rough mean (for the first block it is given), corrected by what
+// that is off, then joined with those of the blocks before (Chan, Golub & LeVeque 1983).
 template <class T> FOVEA_INLINE Moments row_moments(int64_t n, const T* x, T rough) {
-  const Totals<2> about = row_sums<2, T>(n, [x, rough](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA {
-    const Vec<T> d = lanes.pick(lanes.load(x + i) - Vec<T>(rough), Vec<T>(T(0)));
-    sums[0] = sums[0] + d;
-    sums[1] = fma(d, d, sums[1]);
-  });
-  const double off = about.of[0] / double(n);
-  const double variance = about.of[1] / double(n) - off * off;
-  return {double(rough) + off, variance < 0 ? 0 : variance};
+  double mean = 0, squares = 0;
+  for (int64_t first = 0; first < n; first += kBlock) {
+    const int64_t count = n - first < kBlock ? n - first : kBlock;
+    if (first > 0) rough = rough_mean(count, x + first);
+    const Vec<T> centre(rough);
+    const Operands<T, 1, 0> row = {{x + first}, {}, {rough}};
+    const Totals<2> about = row_sums<2>(count, row, [&](const Vec<T>* v, Vec<T>*, Vec<T>* s) FOVEA_INLINE_LAMBDA {
+      const Vec<T> d = v[0] - centre;
+      s[0] = s[0] + d;
+      s[1] = fma(d, d, s[1]);
+    });
+    const double off = about.of[0] / double(count), here = double(rough) + off, step = here - mean;
+    const double share = double(count) / double(first + count);
+    mean = first == 0 ? here : mean + step * share;
+    squares += about.of[1] - off * about.of[0];
+    if (first > 0) squares += step * step * share * double(first);
+  }
+  return {mean, squares < 0 ? 0 : squares / double(n)};
+}
+
+// Σ x² / n
+template <class T> FOVEA_INLINE Moments row_square(int64_t n, const T* x) {
+  const Operands<T, 1, 0> row = {{x}};
+  const Totals<1> sum = row_sums<1>(
+      n, row, [](const Vec<T>* v, Vec<T>*, Vec<T>* s) FOVEA_INLINE_LAMBDA { s[0] = fma(v[0], v[0], s[0]); });
+  return {0, sum.of[0] / double(n)};
 }
 
 // y = x̂ · weight + bias with x̂ = (x - mean) · rstd, rstd = 1 / √(variance + eps); without mean and bias unless centred.
@@ -229,10 +227,15 @@ template <bool centred, class T>
 void norm(int64_t rows, int64_t n, const T* x, const T* weight, const T* bias, double eps, T* y, double* mean,
           double* rstd) {
   Moments moments[kGroup];
+  T rough[kGroup];
   by_groups(
-      rows, n, [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { moments[k].mean = centred ? row_mean(n, x + r * n) : 0; },
+      rows, n, [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { rough[k] = centred ? rough_mean(n, x + r * n) : T(0); },
       [&](int64_t r, int k) FOVEA_INLINE_LAMBDA {
-        moments[k] = centred ? row_moments(n, x + r * n, T(moments[k].mean)) : Moments{0, row_square(n, x + r * n)};
+        if constexpr (centred) {
+          moments[k] = row_moments(n, x + r * n, rough[k]);
+        } else {
+          moments[k] = row_square(n, x + r * n);
+        }
       },
       [&](int64_t r, int k) FOVEA_INLINE_LAMBDA {
         rstd[r] = 1 / __builtin_sqrt(moments[k].variance + eps);
@@ -241,11 +244,10 @@ void norm(int64_t rows, int64_t n, const T* x, const T* weight, const T* bias, d
       [&](int64_t r, int k) FOVEA_INLINE_LAMBDA {
         const Split<T> centre(moments[k].mean);
         const Vec<T> factor{T(rstd[r])};
-        each_vector<T>(n, [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA {
-          const Vec<T> v = lanes.load(x + r * n + i), w = lanes.load(weight + i);
-          lanes.store(centred ? fma(centre.subtract_from(v) * factor, w, lanes.load(bias + i)) : v * factor * w,
-                      y + r * n + i);
-        });
+        map_row(n, Operands<T, 3, 1>{{x + r * n, weight, centred ? bias : weight}, {y + r * n}},
+                [&](const Vec<T>* v, Vec<T>* out) FOVEA_INLINE_LAMBDA {
+                  out[0] = centred ? fma(centre.subtract_from(v[0]) * factor, v[1], v[2]) : v[0] * factor * v[1];
+                });
       });
 }
 
@@ -254,31 +256,34 @@ void norm(int64_t rows, int64_t n, const T* x, const T* weight, const T* bias, d
 template <bool centred, class T>
 void norm_backward(int64_t rows, int64_t n, const T* dy, const T* x, const double* mean, const double* rstd,
                    const T* weight, T* dx, T* dweight, T* dbias) {
-  const Vec<T> zero(T(0));
-  for (int64_t i = 0; dweight && i < n; ++i) dweight[i] = 0;
-  for (int64_t i = 0; dbias && i < n; ++i) dbias[i] = 0;
-  for (int64_t r = 0; r < rows; ++r, dy += n, x += n) {
-    const Split<T> centre(centred ? mean[r] : 0);
-    const Vec<T> factor{T(rstd[r])};
-    const auto normal = [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA {
-      const Vec<T> v = lanes.load(x + i);
-      return lanes.pick((centred ? centre.subtract_from(v) : v) * factor, zero);
-    };
-    const Totals<2> sums = row_sums<2, T>(n, [&](int64_t i, auto lanes, Vec<T>* s) FOVEA_INLINE_LAMBDA {
-      const Vec<T> d = lanes.load(dy + i), x_hat = normal(i, lanes), g = d * lanes.load(weight + i);
-      if (centred) s[0] = s[0] + g;
-      s[1] = fma(g, x_hat, s[1]);
-      if (dweight) lanes.store(fma(d, x_hat, lanes.load(dweight + i)), dweight + i);
-      if (centred && dbias) lanes.store(d + lanes.load(dbias + i), dbias + i);
-    });
-    if (!dx) continue;
-    const Vec<T> mean_g(T(sums.of[0] / double(n))), minus_mean_gx(T(-sums.of[1] / double(n)));
-    T* row = dx + r * n;
-    each_vector<T>(n, [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA {
-      const Vec<T> g = lanes.load(dy + i) * lanes.load(weight + i);
-      lanes.store(fma(normal(i, lanes), minus_mean_gx, centred ? g - mean_g : g) * factor, row + i);
-    });
-  }
+  const auto normal = [&](int64_t r) FOVEA_INLINE_LAMBDA {
+    return [centre = Split<T>(centred ? mean[r] : 0), factor = Vec<T>(T(rstd[r]))](Vec<T> v)
+               FOVEA_INLINE_LAMBDA { return (centred ? centre.subtract_from(v) : v) * factor; };
+  };
+  for (int64_t i = 0; i < n; ++i) dweight[i] = dbias[i] = 0;
+  Totals<2> sums[kGroup];
+  by_groups(
+      rows, n,
+      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA {
+        const Operands<T, 5, 2> row = {{dy + r * n, x + r * n, weight, dweight, dbias}, {dweight, dbias}};
+        sums[k] =
+            row_sums<2>(n, row, [x_hat_of = normal(r)](const Vec<T>* v, Vec<T>* out, Vec<T>* s) FOVEA_INLINE_LAMBDA {
+              const Vec<T> x_hat = x_hat_of(v[1]), g = v[0] * v[2];
+              s[0] = s[0] + g;
+              s[1] = fma(g, x_hat, s[1]);
+              out[0] = fma(v[0], x_hat, v[3]);
+              out[1] = v[0] + v[4];
+            });
+      },
+      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA {
+        const Vec<T> mean_g(T(sums[k].of[0] / double(n))), minus_mean_gx(T(-sums[k].of[1] / double(n)));
+        const Vec<T> factor{T(rstd[r])};
+        map_row(n, Operands<T, 3, 1>{{dy + r * n, x + r * n, weight}, {dx + r * n}},
+                [&, x_hat_of = normal(r)](const Vec<T>* v, Vec<T>* d) FOVEA_INLINE_LAMBDA {
+                  const Vec<T> g = v[0] * v[2];
+                  d[0] = fma(x_hat_of(v[1]), minus_mean_gx, centred ? g - mean_g : g) * factor;
+                });
+      });
 }
 
 // --- cross entropy -----------------------------------------------------------------------------------------------
@@ -291,14 +296,14 @@ FOVEA_INLINE double row_loss(int64_t n, const T* x, int64_t target, T most, doub
   if (target == settings.ignore_index) return 0;
   const T* weights = settings.class_weights;
   const double nll = log_total - (double(x[target]) - double(most));
-  const double loss = (1 - settings.smoothing) * (weights ? double(weights[target]) : 1.0) * nll;
+  const double loss = (1 - settings.smoothing) * double(weights[target]) * nll;
   if (settings.smoothing == 0) return loss;
-  const Vec<T> shift(most), term{T(log_total)}, zero(T(0));
-  const double spread = row_sums<1, T>(n, [&](int64_t i, auto lanes, Vec<T>* sums) FOVEA_INLINE_LAMBDA {
-                          const Vec<T> w = weights ? lanes.load(weights + i) : Vec<T>(T(1));
-                          sums[0] = sums[0] + lanes.pick(w * (term - (lanes.load(x + i) - shift)), zero);
-                        }).of[0];
-  return loss + settings.smoothing / double(n) * spread;
+  const Vec<T> shift(most), term{T(log_total)};
+  const Operands<T, 2, 0> row = {{x, weights}};
+  const Totals<1> spread = row_sums<1>(n, row, [&](const Vec<T>* v, Vec<T>*, Vec<T>* sum) FOVEA_INLINE_LAMBDA {
+    sum[0] = sum[0] + v[1] * (term - (v[0] - shift));
+  });
+  return loss + settings.smoothing / double(n) * spread.of[0];
 }
 
 template <class T>
@@ -307,8 +312,8 @@ void cross_entropy(int64_t rows, int64_t n, const T* x, const int64_t* targets, 
   T most[kGroup];
   double total[kGroup];
   by_groups(
-      rows, n, [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { most[k] = row_max<T>(n, Row<T>{x + r * n}); },
-      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { total[k] = row_sum_exp(n, most[k], Row<T>{x + r * n}, kDropped); },
+      rows, n, [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { most[k] = row_max(n, x + r * n); },
+      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { total[k] = row_exps<T>(n, most[k], x + r * n, nullptr); },
       [&](int64_t r, int k) FOVEA_INLINE_LAMBDA {
         const double log_total = log_of(total[k]);
         logsumexps[r] = double(most[k]) + log_total;
@@ -328,14 +333,11 @@ void cross_entropy_backward(int64_t rows, int64_t n, const T* dlosses, const T* 
       for (int64_t i = 0; i < n; ++i) dx[i] = 0;
       continue;
     }
-    const double g = double(dlosses[r]);
-    const double a = (1 - settings.smoothing) * (weights ? double(weights[target]) : 1.0);
+    const double g = double(dlosses[r]), a = (1 - settings.smoothing) * double(weights[target]);
     const Split<T> shift(logsumexps[r]);
     const Vec<T> share(T(g * (a + b * settings.weights_total))), spread(T(-g * b));
-    each_vector<T>(n, [&](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA {
-      const Vec<T> p = exp_not_positive(shift.subtract_from(lanes.load(x + i)));
-      const Vec<T> w = weights ? lanes.load(weights + i) : Vec<T>(T(1));
-      lanes.store(fma(p, share, w * spread), dx + i);
+    map_row(n, Operands<T, 2, 1>{{x, weights}, {dx}}, [&](const Vec<T>* v, Vec<T>* d) FOVEA_INLINE_LAMBDA {
+      d[0] = fma(exp_not_positive(shift.subtract_from(v[0])), share, v[1] * spread);
     });
     dx[target] = T(double(dx[target]) - g * a);
   }

@@ -7,7 +7,7 @@ namespace fovea {
 
 // What a cross entropy is taken against, apart from the targets.
 template <class T> struct CrossEntropySettings {
-  const T* class_weights;  // [n], or null: all 1
+  const T* class_weights;  // [n]
   double weights_total;    // Σ class_weights
   double smoothing;        // ε, the share of the target that is spread over all classes
   int64_t ignore_index;    // rows with this target count for nothing
@@ -24,8 +24,7 @@ template <class T> struct RowTable {
   void (*log_softmax_backward)(int64_t rows, int64_t n, const T* dy, const T* y, T* dx);
 
   // mean and rstd, one per row, are kept in f64: rounded to f32 a mean of 1e6 would be off by 0.03. rms_norm neither
-  // takes bias nor gives mean. dx, or dweight and dbias together, may be null; dweight and dbias are sums over the
-  // rows.
+  // takes bias nor gives mean. dweight and dbias are sums over the rows.
   using Norm = void (*)(int64_t rows, int64_t n, const T* x, const T* weight, const T* bias, double eps, T* y,
                         double* mean, double* rstd);
   using NormBackward = void (*)(int64_t rows, int64_t n, const T* dy, const T* x, const double* mean,

@@ -187,6 +187,7 @@ template <class T> struct Lanes16 {
   static constexpr int parts = 16 / Vec<T>::size;
   Vec<T> part[parts];
 
+  Lanes16() = default;
   explicit FOVEA_INLINE Lanes16(T value) {
     for (auto& p : part) p = Vec<T>(value);
   }
