@@ -108,7 +108,7 @@ template <class T> void add_product(int64_t m, int64_t n, int64_t k, Operand<T> 
 // The transpose of some rows, `depth` elements each, copied into the order in which products read it.
 template <class T> class PackedTranspose {
  public:
-  static int64_t space(int64_t depth) { return (depth / products<T>().kc + 1) * block(kTileKeys); }
+  static int64_t space(int64_t depth) { return packed_rows(depth) * whole_panels(kTileKeys); }
 
   PackedTranspose(const Rows<const T>& x, int64_t first, int64_t rows, int64_t depth, T* space)
       : packed_(space), rows_(rows), depth_(depth) {
@@ -120,7 +120,7 @@ template <class T> class PackedTranspose {
   // c = a xᵀ for the first n rows of x; up to a panel more of c may be written.
   void multiply(int64_t m, int64_t n, Operand<T> a, T* c, int64_t ldc) const {
     const auto& table = products<T>();
-    const int64_t columns = std::min((n + table.nr - 1) / table.nr * table.nr, rows_);
+    const int64_t columns = std::min(whole_panels(n), rows_);
     for (int64_t l = 0; l == 0 || l < depth_; l += table.kc) {
       const Operand<T> b{at(l), 0, 0, true};
       table.block(m, columns, std::min(table.kc, depth_ - l), a, b, T(l == 0 ? 0 : 1), c, ldc);
@@ -129,11 +129,9 @@ template <class T> class PackedTranspose {
   }
 
  private:
-  static int64_t block(int64_t rows) {  // what pack_b takes at most
-    const auto& table = products<T>();
-    return (table.kc + 1) * ((rows + table.nr - 1) / table.nr * table.nr);
-  }
-  T* at(int64_t l) const { return packed_ + l / products<T>().kc * block(rows_); }
+  static int64_t whole_panels(int64_t n) { return (n + products<T>().nr - 1) / products<T>().nr * products<T>().nr; }
+  static int64_t packed_rows(int64_t depth) { return depth + depth / products<T>().kc + 1; }  // pack_b takes one more
+  T* at(int64_t l) const { return packed_ + (l + l / products<T>().kc) * whole_panels(rows_); }
 
   T* packed_;
   int64_t rows_, depth_;
