@@ -13,7 +13,7 @@ number() { awk "BEGIN { x = $(value "$1"); printf x < 10 ? \"%.2f\" : x < 100 ? 
 value() { sed -n "s/.*\"$1\": \"\{0,1\}\([^,\"}]*\).*/\1/p" <<<"$line"; }  # a key of the JSON object in $line
 say() { echo "$@" | tee -a "$table"; }
 
-head_line=$("$bin/bench_gemm" --rounds 1 --shape "none f N N 8 8 8" | head -1)  # CPU, level, threads, peak
+head_line=$("$bin/bench_gemm" --shape "none f N N 8 8 8" | head -1)  # CPU, level, threads, peak
 say "Measured on $(date -u +%Y-%m-%d), on this machine: ${head_line}."
 say
 say "| training step | threads | ms | forward | backward | optimiser | tokens/s | GFLOP/s | of peak | memory |"
