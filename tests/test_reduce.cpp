@@ -1,47 +1,18 @@
 // Reductions against sums, products and extremes taken one element after another in f64 (or long double), under
 // every instruction set, for layouts of every kind; accuracy over long axes; threads; errors.
-#include <doctest/doctest.h>
+#include "tensor/reduce.h"
 
 #include <algorithm>
-#include <cmath>
-#include <functional>
-#include <limits>
 #include <numeric>
-#include <vector>
 
-#include "tensor/dispatch.h"
-#include "tensor/elementwise.h"
 #include "tensor/parallel.h"
-#include "tensor/reduce.h"
 #include "tensor/views.h"
+#include "tests/naive.h"
 
 using namespace fovea;
+using namespace fovea::tests;
 
 namespace {
-
-constexpr double kInf = std::numeric_limits<double>::infinity();
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-void under_every_isa(const std::function<void()>& check) {
-  const Isa before = active_isa();
-  for (const Isa isa : available_isas()) {
-    set_isa(isa);
-    CAPTURE(isa_name(isa));
-    check();
-  }
-  set_isa(before);
-}
-
-// Numbers without a pattern, in [-2, 2).
-Tensor noise(const Shape& shape, DType dtype = DType::f32, uint64_t seed = 1) {
-  Tensor x = empty(shape, DType::f64);
-  uint64_t state = seed * 0x9E3779B97F4A7C15u;
-  for (int64_t i = 0; i < x.count(); ++i) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    x.data<double>()[i] = double(state >> 33) / double(1u << 29) - 2;
-  }
-  return dtype == DType::i64 ? [&] { Tensor y = x.clone(); y.mul_(50); return y.to(dtype); }() : x.to(dtype);
-}
 
 // The elements that become each element of the result: groups in row-major order of the kept axes.
 std::vector<std::vector<double>> groups_of(const Tensor& x, const Axes& some_axes) {
@@ -124,13 +95,6 @@ void check_all(const Tensor& x, const Axes& axes) {
   CHECK(sum(x, axes).shape() == reduced_shape(x.shape(), normal, false));
   CHECK(sum(x, axes, true).shape() == reduced_shape(x.shape(), normal, true));
   CHECK(identical(reshape(max(x, axes, true), max(x, axes).shape()), max(x, axes)));
-}
-
-template <class Kind> std::string message_of(const std::function<void()>& run) {
-  try {
-    run();
-  } catch (const Kind& error) { return error.what(); }
-  return "no such error";
 }
 
 }  // namespace
