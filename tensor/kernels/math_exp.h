@@ -62,11 +62,6 @@ template <class T> FOVEA_INLINE ExpParts<T> exp_parts(Vec<T> x, Vec<T> x_low = V
   return {head.high, fma(r * r, polynomial(r, Table::e), head.low + r_low), n};
 }
 
-// factor · e^x, as scale() wants it.
-template <class T> FOVEA_INLINE Vec<T> times_mantissa(Vec<T> factor, const ExpParts<T>& p) {
-  return fma(factor, p.head, factor * p.low);
-}
-
 // e^x for x in [lowest_product, highest] or NaN.
 template <class T> FOVEA_INLINE Vec<T> exp_in_range(Vec<T> x) {
   const ExpParts<T> p = exp_parts(x);
