@@ -70,8 +70,10 @@ Attention attention_with_weights(const Variable& q, const Variable& k, const Var
 Variable scaled_dot_product_attention(const Variable& q, const Variable& k, const Variable& v, const Mask& mask,
                                       const Variable& bias, const Dropout* dropout) {
   const bool drops = dropout && dropout->training && dropout->p > 0;
-  if (bias.defined() || drops) return attention_with_weights(q, k, v, mask, bias, dropout).output;
   check_operands(q, k, v);
+  const bool one_query =
+      q.size(-2) == 1;  // as when generating: one row of scores, for which packing the keys costs more
+  if (bias.defined() || drops || one_query) return attention_with_weights(q, k, v, mask, bias, dropout).output;
   check_fits("mask", mask.kept(), scores_shape(q, k));
   return fovea::attention(q, k, v, 1 / std::sqrt(double(q.size(-1))), mask.kept(), mask.is_causal());
 }

@@ -26,8 +26,8 @@ struct Attention {
 Attention attention_with_weights(const Variable& q, const Variable& k, const Variable& v, const Mask& mask = {},
                                  const Variable& bias = {}, const Dropout* dropout = nullptr);
 
-// The output alone, [..., L, d_v]. Without a bias and without dropout it is computed in tiles (autograd/attention.h),
-// faster and in memory that grows with L + S: the same numbers, rounded differently.
+// The output alone, [..., L, d_v]. Without a bias and without dropout, and for more than one query, it is computed in
+// tiles (autograd/attention.h), faster and in memory that grows with L + S: the same numbers, rounded differently.
 Variable scaled_dot_product_attention(const Variable& q, const Variable& k, const Variable& v, const Mask& mask = {},
                                       const Variable& bias = {}, const Dropout* dropout = nullptr);
 
