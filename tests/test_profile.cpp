@@ -86,7 +86,9 @@ TEST_CASE("times are not negative, and together not longer than the clock says")
     w.zero_grad();
   }
   int64_t sum = 0;
-  for (const auto& [name, l] : profile.lines()) {
+  for (const auto& entry : profile.lines()) {
+    const std::string& name = entry.first;
+    const Profile::Line& l = entry.second;
     CHECK_MESSAGE(l.forward_ns >= 0, name);
     CHECK_MESSAGE(l.backward_ns >= 0, name);
     sum += l.nanoseconds();

@@ -86,6 +86,19 @@ template <class T, class... Low> FOVEA_INLINE ExpRest<T> exp_rest(Vec<T> x, Low.
   return {fma(r * r, polynomial(r, Table::e), r), n};
 }
 
+// The rest in two parts, of which the larger one is exact: e^(x + x_low) = (1 + high + low) 2^n.
+template <class T> struct ExpSplit {
+  Vec<T> high, low;
+  Whole<T> n;
+};
+template <class T> FOVEA_INLINE ExpSplit<T> exp_split(Vec<T> x, Vec<T> x_low) {
+  using Table = ExpTable<T>;
+  const Whole<T> n = round_product(x, Table::per_log2);
+  const Vec<T> high = fma(n.value, Vec<T>(-Table::log2_high), x);
+  const Vec<T> r_low = fma(n.value, Vec<T>(-Table::log2_low), x_low), r = high + r_low;
+  return {high, fma(r * r, polynomial(r, Table::e), r_low), n};
+}
+
 // e^x for x in [lowest_product, 0] or NaN, within 1.1 ulp.
 template <class T> FOVEA_INLINE Vec<T> exp_down(Vec<T> x) {
   const ExpRest<T> p = exp_rest(x);

@@ -112,7 +112,9 @@ void bench_shape(Bench& bench, int64_t rows, int64_t columns) {
       {"dropout", [&](const Variable& v) { return dropout(v, 0.1, rng); }},
       {"cross_entropy", [&](const Variable& v) { return cross_entropy(v, targets); }},
   };
-  for (const auto& [name, apply] : operations) {
+  for (const auto& operation : operations) {
+    const char* const name = operation.name;
+    const auto& apply = operation.apply;
     const bool is_loss = std::strcmp(name, "cross_entropy") == 0;
     bench.run(std::string(name) + " fwd", size, is_loss ? bytes : 2 * bytes, [&] {
       Tape tape;
