@@ -90,7 +90,7 @@ template <class T> FOVEA_INLINE WithSlope<T> gelu_with_slope(Vec<T> x) {
   const Vec<T> k = fma(a, Vec<T>(T(-0.79788456080286535588)), r);
   const Vec<T> slope = scale_down(fma(k, m.high, fma(k, m.low, k)), m.n, -1);
   const auto left = x < Vec<T>(0);
-  return {select(left, Vec<T>(T(-0.0)), x) - tail, select(left, slope, one - slope)};
+  return {select(left, -tail, x - tail), select(left, slope, one - slope)};
 }
 template <class T> FOVEA_INLINE Vec<T> gelu(Vec<T> x) { return gelu_with_slope(x).value; }
 
