@@ -22,18 +22,8 @@ constexpr int64_t kTileRow = kTileKeys + 16;  // no power of two: its columns sp
 constexpr int64_t kTileSpace = kTileQueries * kTileRow;
 constexpr double kWorthPiece = 1 << 18;  // multiplications: some ten microseconds
 
-template <class T> const GemmTable<T>& products() {
-  if constexpr (sizeof(T) == 4)
-    return kernels().gemm->f32;
-  else
-    return kernels().gemm->f64;
-}
-template <class T> const AttentionTable<T>& tile_kernels() {
-  if constexpr (sizeof(T) == 4)
-    return kernels().attention->f32;
-  else
-    return kernels().attention->f64;
-}
+template <class T> const GemmTable<T>& products() { return table_of<T>(*kernels().gemm); }
+template <class T> const AttentionTable<T>& tile_kernels() { return table_of<T>(*kernels().attention); }
 
 // The operands, checked and stretched to one batch.
 struct Scene {

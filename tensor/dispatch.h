@@ -18,6 +18,14 @@ enum class Isa {
 
 const Kernels& kernels();  // of the active level
 
+// The half of a pair of tables that works on elements of type T: table_of<T>(*kernels().reduce).
+template <class T, class Pair> const auto& table_of(const Pair& tables) {
+  if constexpr (sizeof(T) == 4)
+    return tables.f32;
+  else
+    return tables.f64;
+}
+
 Isa active_isa();
 std::string isa_name(Isa isa);      // "baseline" ("neon" on ARM), "avx2", "avx512", "wide"
 std::vector<Isa> available_isas();  // what this machine can run, slowest first

@@ -10,6 +10,7 @@
 
 #include "tensor/dispatch.h"
 #include "tensor/elementwise.h"
+#include "tests/restored.h"
 
 namespace fovea::tests {
 
@@ -18,13 +19,12 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 using Row = std::vector<double>;
 
 inline void under_every_isa(const std::function<void()>& check) {
-  const Isa before = active_isa();
+  const Restored restored;
   for (const Isa isa : available_isas()) {
     set_isa(isa);
     CAPTURE(isa_name(isa));
     check();
   }
-  set_isa(before);
 }
 
 // Numbers without a pattern, in [-2, 2).

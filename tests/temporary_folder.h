@@ -41,13 +41,3 @@ inline std::string contents(const std::string& path) {
 inline void put(const std::string& path, std::string_view bytes) {
   std::ofstream(path, std::ios::binary).write(bytes.data(), std::streamsize(bytes.size()));
 }
-
-// The message of the error that fn raises; empty: it raises none. Other kinds of error pass through.
-template <class Expected, class Fn> std::string message_of(Fn&& fn) {
-  try {
-    fn();
-  } catch (const Expected& error) { return error.what(); }
-  return "";
-}
-
-inline bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }

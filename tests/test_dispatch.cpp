@@ -10,15 +10,11 @@
 #include "tensor/dispatch.h"
 #include "tensor/environment.h"
 #include "tensor/error.h"
+#include "tests/restored.h"
 
 using namespace fovea;
 
 namespace {
-
-struct IsaRestored {
-  Isa before = active_isa();
-  ~IsaRestored() { set_isa(before); }
-};
 
 bool available(Isa isa) {
   const auto all = available_isas();
@@ -28,7 +24,7 @@ bool available(Isa isa) {
 }  // namespace
 
 TEST_CASE("every available level can be made the active one, and its kernels were compiled for it") {
-  const IsaRestored restored;
+  const tests::Restored restored;
   CHECK(available(Isa::baseline));
   CHECK(available(Isa::avx2) == cpu_has_avx2());
   CHECK(available(Isa::avx512) == cpu_has_avx512());

@@ -12,6 +12,7 @@
 #include "tensor/parallel.h"
 #include "tensor/random.h"
 #include "tensor/views.h"
+#include "tests/restored.h"
 
 using namespace fovea;
 
@@ -19,15 +20,6 @@ namespace {
 
 constexpr double inf = std::numeric_limits<double>::infinity();
 const double nan_value = std::nan("");
-
-struct Restored {
-  Isa isa = active_isa();
-  int count = threads();
-  ~Restored() {
-    set_isa(isa);
-    set_threads(count);
-  }
-};
 
 struct Function {
   std::string name;
@@ -121,7 +113,7 @@ template <class Fn> void for_each_index(const Shape& shape, Fn fn) {
 }  // namespace
 
 TEST_CASE("every function agrees with the C library over its range, under every instruction set") {
-  const Restored restored;
+  const tests::Restored restored;
   for (const Function& f : functions()) {
     for (const Isa isa : available_isas()) {
       set_isa(isa);
@@ -260,7 +252,7 @@ TEST_CASE("minimum and maximum pass NaN on from either side") {
 }
 
 TEST_CASE("one thread and several give the same bits") {
-  const Restored restored;
+  const tests::Restored restored;
   Rng rng(3);
   const Tensor x = uniform({301, 333}, 0.2, 3, rng, DType::f32), row = uniform({333}, 0.2, 3, rng, DType::f32);
   for (const Function& f : functions()) {

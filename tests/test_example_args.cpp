@@ -8,21 +8,12 @@
 #include "examples/lib/args.h"
 #include "examples/lib/nearest.h"
 #include "tensor/error.h"
+#include "tests/messages.h"
 
 using namespace fovea;
 using namespace fovea::lib;
 
 namespace {
-
-// The message of the error that fn throws; empty if it throws none of that type.
-template <class E, class Fn> std::string message_of(Fn fn) {
-  try {
-    fn();
-  } catch (const E& error) { return error.what(); }
-  return "";
-}
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != text.npos; }
 
 struct Command {  // a table with a flag of every kind, and parse() from words
   int64_t steps = 100, seed = -7;

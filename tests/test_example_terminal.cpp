@@ -19,13 +19,12 @@
 #include "examples/lib/table.h"
 #include "examples/lib/terminal.h"
 #include "tensor/error.h"
+#include "tests/messages.h"
 
 using namespace fovea;
 using namespace fovea::lib;
 
 namespace {
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != text.npos; }
 
 struct Environment {  // a variable's value for as long as this lives; null unsets it
   std::string name, before;

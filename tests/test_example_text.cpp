@@ -12,35 +12,19 @@
 #include "examples/lib/text_file.h"
 #include "examples/lib/utf8.h"
 #include "tensor/error.h"
+#include "tests/messages.h"
+#include "tests/temporary_folder.h"
 
 using namespace fovea;
 using namespace fovea::lib;
 
 namespace {
 
-// The message of the error that fn throws; empty if it throws none of that type.
-template <class E, class Fn> std::string message_of(Fn fn) {
-  try {
-    fn();
-  } catch (const E& error) { return error.what(); }
-  return "";
+// A file in a folder, with those bytes; its path.
+std::string file_in(const TemporaryFolder& folder, const std::string& name, std::string_view bytes) {
+  put(folder / name, bytes);
+  return folder / name;
 }
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != text.npos; }
-
-struct TemporaryFolder {
-  std::string path;
-  TemporaryFolder() {
-    char name[] = "/tmp/fovea-test-XXXXXX";
-    path = mkdtemp(name);
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path); }
-  std::string operator/(const std::string& name) const { return path + "/" + name; }
-  std::string file(const std::string& name, const std::string& bytes) const {
-    std::ofstream(*this / name, std::ios::binary) << bytes;
-    return *this / name;
-  }
-};
 
 }  // namespace
 
@@ -111,19 +95,20 @@ TEST_CASE("utf8: an error names source, offset, line, value and reason") {
 TEST_CASE("text_file: whole files, several, and a reason for each that cannot be read") {
   const TemporaryFolder folder;
   const std::string big(200001, 'b');
-  const std::string one = folder.file("one", "汉\n"), two = folder.file("two", big), none = folder.file("none", "");
+  const std::string one = file_in(folder, "one", "汉\n"), two = file_in(folder, "two", big),
+                    none = file_in(folder, "none", "");
   CHECK(read_file(two) == big);
   CHECK(read_file(none) == "");
   CHECK(read_text({one, two}) == U"汉\n" + std::u32string(200001, U'b'));
 
   const auto refusal = [](std::vector<std::string> paths) { return message_of<FileError>([&] { read_text(paths); }); };
-  CHECK(refusal({folder / "missing"}) == "cannot read " + folder.path + "/missing: No such file or directory");
-  CHECK(refusal({folder.path}) == "cannot read " + folder.path + ": Is a directory");
+  CHECK(refusal({folder / "missing"}) == "cannot read " + folder.path() + "/missing: No such file or directory");
+  CHECK(refusal({folder.path()}) == "cannot read " + folder.path() + ": Is a directory");
   CHECK(refusal({one, none}) == "cannot use " + none + ": the file is empty");
   CHECK(refusal({""}) == "cannot read \"\": No such file or directory");
   CHECK(refusal({one + "/x"}) == "cannot read " + one + "/x: Not a directory");
   CHECK(refusal({}) == "no text file is named");
-  CHECK(contains(refusal({one, folder.file("bad", "\xFF")}), folder / "bad: not valid UTF-8: byte 0"));
+  CHECK(contains(refusal({one, file_in(folder, "bad", "\xFF")}), folder / "bad: not valid UTF-8: byte 0"));
   if (geteuid() != 0) {  // root may read everything
     chmod(one.c_str(), 0);
     CHECK(refusal({one}) == "cannot read " + one + ": Permission denied");
@@ -135,9 +120,9 @@ TEST_CASE("text_file: a full disk, a missing folder and a directory are errors w
   CHECK(message_of<FileError>([&] { full.append("x\n"); }) == "cannot write /dev/full: No space left on device");
   const TemporaryFolder folder;
   CHECK(message_of<FileError>([&] { AppendFile(folder / "no/log", AppendFile::Open::fresh); }) ==
-        "cannot write " + folder.path + "/no/log: No such file or directory");
-  CHECK(message_of<FileError>([&] { AppendFile(folder.path, AppendFile::Open::fresh); }) ==
-        "cannot write " + folder.path + ": Is a directory");
+        "cannot write " + folder.path() + "/no/log: No such file or directory");
+  CHECK(message_of<FileError>([&] { AppendFile(folder.path(), AppendFile::Open::fresh); }) ==
+        "cannot write " + folder.path() + ": Is a directory");
 }
 
 TEST_CASE("run_log: rows in both files, at once") {
@@ -206,10 +191,10 @@ TEST_CASE("run_log: a full disk stops the run with the file's name") {
   const std::string full = ": No space left on device";
   std::filesystem::create_symlink("/dev/full", folder / "a.csv");
   CHECK(message_of<FileError>([&] { RunLog(folder / "a", {"loss"}); }) ==
-        "cannot write " + folder.path + "/a.csv" + full);
+        "cannot write " + folder.path() + "/a.csv" + full);
   std::filesystem::create_symlink("/dev/full", folder / "b.jsonl");
   RunLog log(folder / "b", {"loss"});
   CHECK(message_of<FileError>([&] {
           log.write(1, {{"loss", 1}});
-        }) == "cannot write " + folder.path + "/b.jsonl" + full);
+        }) == "cannot write " + folder.path() + "/b.jsonl" + full);
 }

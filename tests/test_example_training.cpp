@@ -15,6 +15,7 @@
 #include "optim/adam.h"
 #include "tensor/elementwise.h"
 #include "tensor/file.h"
+#include "tests/messages.h"
 #include "tests/temporary_folder.h"
 
 using namespace fovea;

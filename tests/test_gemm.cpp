@@ -14,19 +14,11 @@
 #include "tensor/dispatch.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
+#include "tests/restored.h"
 
 using namespace fovea;
 
 namespace {
-
-struct Restored {
-  Isa isa = active_isa();
-  int count = threads();
-  ~Restored() {
-    set_isa(isa);
-    set_threads(count);
-  }
-};
 
 struct Shape3 {
   int64_t m, n, k;
@@ -122,7 +114,7 @@ template <class T> void check_shape(Shape3 s) {
 }  // namespace
 
 TEST_CASE_TEMPLATE("gemm equals the naive chain of fma bit for bit: every small size", T, float, double) {
-  const Restored restored;
+  const tests::Restored restored;
   for (const int64_t m : {0, 1, 2, 3, 5, 7, 12, 13})
     for (const int64_t n : {0, 1, 3, 8, 17})
       for (const int64_t k : {0, 1, 2, 3, 5, 8, 11}) check_shape<T>({m, n, k});
@@ -130,7 +122,7 @@ TEST_CASE_TEMPLATE("gemm equals the naive chain of fma bit for bit: every small 
 
 TEST_CASE_TEMPLATE("gemm equals the naive chain of fma bit for bit: around the borders of tiles and blocks", T, float,
                    double) {
-  const Restored restored;
+  const tests::Restored restored;
   for (const Shape3 s : {Shape3{6, 16, 16},
                          {12, 32, 4},
                          {13, 33, 9},
@@ -152,7 +144,7 @@ TEST_CASE_TEMPLATE("gemm equals the naive chain of fma bit for bit: around the b
 }
 
 TEST_CASE("gemm equals the naive chain of fma bit for bit: several blocks along every axis") {
-  const Restored restored;
+  const tests::Restored restored;
   check_case<float>({{401, 530, 600}, Trans::no, Trans::no, 1, 1, 5});
   check_case<float>({{401, 530, 600}, Trans::yes, Trans::yes, 0.5f, 0, 0});
   check_case<float>({{30, 4200, 300}, Trans::no, Trans::yes, 1, 0, 0});
@@ -162,7 +154,7 @@ TEST_CASE("gemm equals the naive chain of fma bit for bit: several blocks along 
 }
 
 TEST_CASE_TEMPLATE("gemm against a sum in long double", T, float, double) {
-  const Restored restored;
+  const tests::Restored restored;
   for (const Isa isa : available_isas()) {
     set_isa(isa);
     for (const Shape3 s : {Shape3{67, 71, 73}, {1, 90, 400}, {40, 40, 1000}}) {
@@ -182,7 +174,7 @@ TEST_CASE_TEMPLATE("gemm against a sum in long double", T, float, double) {
 }
 
 TEST_CASE_TEMPLATE("gemm_batched is gemm for each matrix, with strides that skip and repeat", T, float, double) {
-  const Restored restored;
+  const tests::Restored restored;
   for (const Isa isa : available_isas()) {
     set_isa(isa);
     for (const Shape3 s : {Shape3{64, 64, 32}, {64, 32, 64}, {5, 7, 3}, {1, 40, 24}, {130, 70, 300}, {3, 3, 0}}) {
@@ -215,7 +207,7 @@ TEST_CASE_TEMPLATE("gemm_batched is gemm for each matrix, with strides that skip
 }
 
 TEST_CASE("gemm with beta 0 does not read C, and with alpha 0 neither A nor B") {
-  const Restored restored;
+  const tests::Restored restored;
   const float nan = std::numeric_limits<float>::quiet_NaN();
   for (const Isa isa : available_isas()) {
     set_isa(isa);
@@ -231,7 +223,7 @@ TEST_CASE("gemm with beta 0 does not read C, and with alpha 0 neither A nor B") 
 }
 
 TEST_CASE("gemm carries NaN and infinity to where they belong and no further") {
-  const Restored restored;
+  const tests::Restored restored;
   for (const Isa isa : available_isas()) {
     set_isa(isa);
     const int64_t m = 37, n = 45, k = 50;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tensor/error.h"
+#include "tests/messages.h"
 #include "tests/temporary_folder.h"
 
 using namespace fovea;

@@ -16,6 +16,7 @@
 #include "tensor/indexing.h"
 #include "tensor/parallel.h"
 #include "tensor/reduce.h"
+#include "tests/restored.h"
 
 using namespace fovea;
 using nn::Activation;
@@ -205,14 +206,13 @@ TEST_CASE("training gives the same bits with any number of threads, and at every
     }
     return model;
   };
-  const Isa isa_before = active_isa();
-  const int threads_before = threads();
+  const tests::Restored restored;
   set_threads(1);
   nn::GPT reference = train();
   const auto expected = reference.state();
   for (const Isa isa : available_isas()) {
     set_isa(isa);
-    if (isa != isa_before && !kernels().fused) continue;
+    if (isa != restored.isa && !kernels().fused) continue;
     for (const int count : {1, 2, 5}) {
       CAPTURE(isa_name(isa));
       CAPTURE(count);
@@ -223,8 +223,6 @@ TEST_CASE("training gives the same bits with any number of threads, and at every
       CHECK(different == 0);
     }
   }
-  set_isa(isa_before);
-  set_threads(threads_before);
 }
 
 TEST_CASE("a thousand steps need no more memory than ten") {

@@ -11,20 +11,12 @@
 #include "op_cases.h"
 #include "tensor/dispatch.h"
 #include "tensor/parallel.h"
+#include "tests/restored.h"
 
 using namespace fovea;
 using namespace fovea::tests;
 
 namespace {
-
-struct Restored {
-  Isa isa = active_isa();
-  int count = threads();
-  ~Restored() {
-    set_isa(isa);
-    set_threads(count);
-  }
-};
 
 using Layout = Tensor (*)(const Tensor&);
 

@@ -17,6 +17,7 @@
 #include "tensor/parallel.h"
 #include "tensor/random.h"
 #include "tensor/views.h"
+#include "tests/restored.h"
 
 using namespace fovea;
 
@@ -225,9 +226,9 @@ TEST_CASE("the fused steps: every level and number of threads the same bits, str
     sgd_step(x, g, &buffer, {.lr = 0.1, .momentum = 0.9, .decay = 0.01, .nesterov = true, .first = true});
     return x;
   };
-  const Isa before = active_isa();
   for (const DType dtype : {DType::f32, DType::f64}) {
     for (const int64_t n : {1, 15, 33, 40001}) {
+      const tests::Restored restored;
       const Tensor g = random({n}, 1, dtype), x = random({n}, 2, dtype);
       set_isa(Isa::baseline);
       set_threads(1);
@@ -242,7 +243,6 @@ TEST_CASE("the fused steps: every level and number of threads the same bits, str
           CHECK(sum_of_squares({&g, 1}) == squares);
         }
       }
-      set_isa(before);
       Tensor wide = zeros({n, 2}, dtype);
       Tensor strided = select(wide, 1, 1);
       strided.copy_(x);
@@ -250,7 +250,6 @@ TEST_CASE("the fused steps: every level and number of threads the same bits, str
       CHECK(identical(select(wide, 1, 1).clone(), expected));
     }
   }
-  set_threads(2);
 
   double x = 0.7, m = 0, v = 0;  // the paper's update, one number by hand
   Tensor t = full({3}, 0.7, DType::f64), tm = zeros({3}, DType::f64), tv = zeros({3}, DType::f64);

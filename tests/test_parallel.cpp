@@ -14,15 +14,11 @@
 #include "tensor/cpu.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
+#include "tests/restored.h"
 
 using namespace fovea;
 
 namespace {
-
-struct ThreadsRestored {  // puts the number of threads back when a test ends
-  int before = threads();
-  ~ThreadsRestored() { set_threads(before); }
-};
 
 std::set<std::pair<int64_t, int64_t>> pieces(int64_t n, int64_t grain) {
   std::mutex lock;
@@ -37,7 +33,7 @@ std::set<std::pair<int64_t, int64_t>> pieces(int64_t n, int64_t grain) {
 }  // namespace
 
 TEST_CASE("parallel_for runs every piece once, with borders that do not depend on the threads") {
-  const ThreadsRestored restored;
+  const tests::Restored restored;
   CHECK(usable_cores() >= 1);
   CHECK(!cpu_name().empty());
   for (const int count : {1, 2, 3, 5, 16}) {
@@ -54,7 +50,7 @@ TEST_CASE("parallel_for runs every piece once, with borders that do not depend o
 }
 
 TEST_CASE("a range of one piece stays on the calling thread") {
-  const ThreadsRestored restored;
+  const tests::Restored restored;
   set_threads(3);
   const auto self = std::this_thread::get_id();
   for (int i = 0; i < 100; ++i) {
@@ -63,7 +59,7 @@ TEST_CASE("a range of one piece stays on the calling thread") {
 }
 
 TEST_CASE("the pieces run on more than one thread") {
-  const ThreadsRestored restored;
+  const tests::Restored restored;
   set_threads(2);
   std::atomic<int> arrived{0};
   // Two pieces that wait for each other: this ends only if two threads work on them.
@@ -75,7 +71,7 @@ TEST_CASE("the pieces run on more than one thread") {
 }
 
 TEST_CASE("the first exception arrives at the caller and the pool stays usable") {
-  const ThreadsRestored restored;
+  const tests::Restored restored;
   for (const int count : {1, 2, 5}) {
     set_threads(count);
     for (int round = 0; round < 20; ++round) {
@@ -92,7 +88,7 @@ TEST_CASE("the first exception arrives at the caller and the pool stays usable")
 }
 
 TEST_CASE("calls from inside a piece run inline") {
-  const ThreadsRestored restored;
+  const tests::Restored restored;
   set_threads(3);
   std::atomic<int64_t> sum{0};
   parallel_for(10, 1, [&](int64_t i, int64_t) {
@@ -106,7 +102,7 @@ TEST_CASE("calls from inside a piece run inline") {
 }
 
 TEST_CASE("several threads may call at once") {
-  const ThreadsRestored restored;
+  const tests::Restored restored;
   set_threads(3);
   std::vector<std::thread> callers;
   std::atomic<int> wrong{0};
@@ -126,7 +122,7 @@ TEST_CASE("several threads may call at once") {
 }
 
 TEST_CASE("many short jobs, with the helpers awake and asleep") {
-  const ThreadsRestored restored;
+  const tests::Restored restored;
   set_threads(4);
   int64_t sum = 0;
   for (int round = 0; round < 3000; ++round) {
@@ -139,7 +135,7 @@ TEST_CASE("many short jobs, with the helpers awake and asleep") {
 }
 
 TEST_CASE("set_threads refuses what it cannot do") {
-  const ThreadsRestored restored;
+  const tests::Restored restored;
   CHECK_THROWS_WITH_AS(set_threads(0), "set_threads: 0 is not from 1 to 1024", ValueError);
   CHECK_THROWS_WITH_AS(set_threads(1025), "set_threads: 1025 is not from 1 to 1024", ValueError);
   set_threads(2);
@@ -150,7 +146,7 @@ TEST_CASE("set_threads refuses what it cannot do") {
 
 #if !defined(__SANITIZE_THREAD__)  // ThreadSanitizer does not let a forked child start threads
 TEST_CASE("a forked child has a pool of its own") {
-  const ThreadsRestored restored;
+  const tests::Restored restored;
   set_threads(3);
   CHECK(pieces(100, 1).size() == 100);  // the parent's helpers run
   const pid_t child = fork();

@@ -12,6 +12,7 @@
 
 #include "tensor/error.h"
 #include "tensor/views.h"
+#include "tests/messages.h"
 #include "tests/temporary_folder.h"
 
 using namespace fovea;

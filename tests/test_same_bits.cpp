@@ -19,6 +19,7 @@
 #include "tensor/dispatch.h"
 #include "tensor/random.h"
 #include "tensor/views.h"
+#include "tests/restored.h"
 
 using namespace fovea;
 using namespace fovea::tests;
@@ -65,7 +66,7 @@ uint64_t bits_of_training(DType dtype) {
 
 TEST_CASE("every operation and a training run give the same bits on every machine") {
   const auto pinned = pinned_lines();
-  const Isa before = active_isa();
+  const Restored restored;
   for (const Isa isa : available_isas()) {
     set_isa(isa);
     if (!kernels().fused) continue;
@@ -86,5 +87,4 @@ TEST_CASE("every operation and a training run give the same bits on every machin
                   wrong.str());
     CHECK(compared == pinned.size());
   }
-  set_isa(before);
 }

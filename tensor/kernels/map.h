@@ -30,11 +30,4 @@ struct MapKernels {
   MapTable<double> f64;
 };
 
-template <class T> const MapTable<T>& table_of(const MapKernels& kernels) {
-  if constexpr (sizeof(T) == 4)
-    return kernels.f32;
-  else
-    return kernels.f64;
-}
-
 }  // namespace fovea

@@ -17,11 +17,4 @@ struct OptimizerKernels {
   OptimizerTable<double> f64;
 };
 
-template <class T> const OptimizerTable<T>& table_of(const OptimizerKernels& kernels) {
-  if constexpr (sizeof(T) == 4)
-    return kernels.f32;
-  else
-    return kernels.f64;
-}
-
 }  // namespace fovea

@@ -34,11 +34,4 @@ struct ReduceKernels {
   ReduceTable<double> f64;
 };
 
-template <class T> const ReduceTable<T>& table_of(const ReduceKernels& kernels) {
-  if constexpr (sizeof(T) == 4)
-    return kernels.f32;
-  else
-    return kernels.f64;
-}
-
 }  // namespace fovea

@@ -43,11 +43,4 @@ struct RowKernels {
   RowTable<double> f64;
 };
 
-template <class T> const RowTable<T>& table_of(const RowKernels& kernels) {
-  if constexpr (sizeof(T) == 4)
-    return kernels.f32;
-  else
-    return kernels.f64;
-}
-
 }  // namespace fovea
