@@ -10,6 +10,7 @@
 #include "autograd/tape.h"
 #include "nn/gpt.h"
 #include "nn/losses.h"
+#include "nn/recurrent.h"
 #include "nn/sequential.h"
 #include "nn/transformer.h"
 #include "tensor/reduce.h"
@@ -151,6 +152,15 @@ TEST_CASE("visit() of every model names each of its parameters, and each has a l
                              .norm_first = norm_first},
                             rng);
       check_complete(model, [&] { return weighted_sum(model(some_tokens(2, 4, 9), some_tokens(2, 5, 7))); });
+    }
+  }
+  SUBCASE("recurrent layers") {
+    for (const nn::Recurrence kind :
+         {nn::Recurrence::tanh, nn::Recurrence::relu, nn::Recurrence::gru, nn::Recurrence::lstm}) {
+      Rng rng(1);
+      nn::Recurrent net({.kind = kind, .in = 6, .hidden = 5, .layers = 2, .bidirectional = true}, rng);
+      const Variable x = randn({3, 4, 6}, rng, DType::f64);
+      check_complete(net, [&] { return weighted_sum(net(x, from_vector<int64_t>({2, 4, 3})).output); });
     }
   }
   SUBCASE("layers by themselves") {

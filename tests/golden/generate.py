@@ -16,6 +16,7 @@ from layers import decoder_layer, encoder_layer  # noqa: E402
 from models import gpt, gpt_tied, transformer  # noqa: E402
 from ops import ops  # noqa: E402
 from optimisers import optim  # noqa: E402
+from recurrent import recurrent  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent
 LISTING = "<!-- Below this line generate.py writes. -->\n"
@@ -33,7 +34,7 @@ def main():
     torch.use_deterministic_algorithms(True)
     torch.set_default_dtype(torch.float32 if options.float32 else torch.float64)
 
-    files = [make() for make in (ops, attention, mha, encoder_layer, decoder_layer, transformer, gpt, gpt_tied, optim)]
+    files = [make() for make in (ops, attention, mha, encoder_layer, decoder_layer, transformer, gpt, gpt_tied, optim, recurrent)]
     options.out.mkdir(parents=True, exist_ok=True)
     for file in files:
         file.write(options.out)
