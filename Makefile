@@ -51,7 +51,9 @@ UNIT_files   := $(patsubst %,tensor/%.cpp,checksum cpu dispatch einsum environme
 UNIT_tensor  := $(filter-out $(UNIT_files),$(sort $(wildcard tensor/*.cpp)))
 UNIT_autograd := $(sort $(wildcard autograd/*.cpp))
 UNIT_nn      := $(sort $(wildcard nn/*.cpp optim/*.cpp))
-UNIT_lib     := $(filter-out examples/lib/own_text.cpp,$(sort $(wildcard examples/lib/*.cpp)))
+UNIT_plot    := $(sort $(wildcard examples/lib/plot*.cpp))
+UNIT_frame   := $(sort $(wildcard examples/claims/frame/*.cpp))
+UNIT_lib     := $(filter-out examples/lib/own_text.cpp $(UNIT_plot),$(sort $(wildcard examples/lib/*.cpp)))
 
 OBJECTS  := $(foreach unit,tensor files autograd nn,$(BUILD)/unit/$(unit).o) \
             $(foreach level,$(LEVELS),$(KERNELS:tensor/kernels/%.cpp=$(BUILD)/kernels/$(level)/%.o))
@@ -59,6 +61,8 @@ LIBRARY  := $(BUILD)/libfovea.a
 
 EXAMPLES := $(patsubst examples/%.cpp,$(BUILD)/bin/%,$(wildcard examples/*.cpp))
 HELPERS  := $(BUILD)/unit/lib.o $(BUILD)/obj/examples/lib/own_text.o
+FRAME    := $(BUILD)/unit/frame.o $(BUILD)/unit/plot.o
+CLAIMS   := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard examples/claims/*.cpp)) $(BUILD)/claims_sources.o
 TESTS    := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard tests/*.cpp))
 WIDE     := $(if $(WIDE_LEVEL),$(KERNELS:tensor/kernels/%.cpp=$(BUILD)/kernels/wide/%.o))
 PROBES   := $(foreach level,$(LEVELS) $(WIDE_LEVEL),$(patsubst tests/levels/%.cpp,$(BUILD)/levels/$(level)/%.o,$(wildcard tests/levels/*.cpp)))
@@ -69,7 +73,7 @@ ifeq ($(filter -j% --jobs%,$(MAKEFLAGS)),)
 MAKEFLAGS += --jobs=$(shell nproc 2>/dev/null || echo 2)
 endif
 
-.PHONY: all run test bench check format install clean help
+.PHONY: all run test claims bench check format install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -105,7 +109,7 @@ $(BUILD)/unit/$(1).o: $(BUILD)/unit/$(1).cpp $(STAMP) $(if $(2),,$(PCH).gch)
 	$$(call say,c++,"$(patsubst %.cpp,%,$(notdir $(UNIT_$(1))))")
 	$$(Q)$$(CXX) $$(FLAGS) $(or $(2),-include $(PCH)) -MMD -MP -c $$< -o $$@
 endef
-$(foreach unit,files autograd nn lib,$(eval $(call UNIT_RULE,$(unit))))
+$(foreach unit,files autograd nn lib plot frame,$(eval $(call UNIT_RULE,$(unit))))
 $(eval $(call UNIT_RULE,tensor,$(LOOP_OPT)))  # precompiled headers are of one level
 
 define KERNEL_RULE
@@ -129,6 +133,14 @@ $(OWN_TEXT): README.md $(HEADERS) $(SOURCES) $(wildcard examples/*.cpp)
 $(BUILD)/obj/examples/lib/own_text.o: $(OWN_TEXT)
 $(BUILD)/obj/examples/lib/own_text.o: FLAGS += -DFOVEA_OWN_TEXT='"$(OWN_TEXT)"'
 
+# The lab book shows the text of its experiments.
+$(BUILD)/claims_sources.cpp: $(sort $(wildcard examples/claims/*.cpp)) examples/claims
+	@mkdir -p $(@D)
+	@{ printf '#include "examples/claims/frame/code.h"\nconst std::vector<fovea::claims::Source> fovea::claims::embedded_sources = {\n'; \
+	for f in $(filter %.cpp,$^); do printf '{"%s", R"~~~~(' $$f; cat $$f; printf ')~~~~"},\n'; done; printf '};\n'; } > $@
+$(BUILD)/claims_sources.o: $(BUILD)/claims_sources.cpp $(STAMP)
+	$(Q)$(CXX) $(FLAGS) -MMD -MP -c $< -o $@
+
 $(LIBRARY): $(OBJECTS)
 	$(call say,ar,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
@@ -139,6 +151,11 @@ $(BUILD)/bin/%: $(BUILD)/obj/examples/%.o $(HELPERS) $(LIBRARY)
 	$(Q)$(CXX) $^ $(LDFLAGS) -o $@
 
 $(BUILD)/bin/%: $(BUILD)/obj/tests/bench/%.o $(HELPERS) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call say,link,$@)
+	$(Q)$(CXX) $^ $(LDFLAGS) -o $@
+
+$(BUILD)/bin/claims: $(CLAIMS) $(FRAME) $(HELPERS) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call say,link,$@)
 	$(Q)$(CXX) $^ $(LDFLAGS) -o $@
@@ -159,13 +176,13 @@ $(BUILD)/doctest/doctest/doctest.h:
 	|| curl -fsSL -o $@ https://raw.githubusercontent.com/doctest/doctest/v2.4.9/doctest/doctest.h \
 	|| wget -qO $@ https://raw.githubusercontent.com/doctest/doctest/v2.4.9/doctest/doctest.h
 
-$(BUILD)/bin/tests: $(TESTS) $(WIDE) $(HELPERS) $(LIBRARY)
+$(BUILD)/bin/tests: $(TESTS) $(WIDE) $(FRAME) $(HELPERS) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call say,link,$@)
 	$(Q)$(CXX) $(filter %.o,$^) -Wl,--whole-archive $(LIBRARY) -Wl,--no-whole-archive $(LDFLAGS) -o $@
 
 # One file of tests by itself: make build/bin/test_shape
-$(BUILD)/bin/test_%: $(BUILD)/obj/tests/test_%.o $(filter-out $(BUILD)/obj/tests/test_%,$(TESTS)) $(WIDE) $(HELPERS) $(LIBRARY)
+$(BUILD)/bin/test_%: $(BUILD)/obj/tests/test_%.o $(filter-out $(BUILD)/obj/tests/test_%,$(TESTS)) $(WIDE) $(FRAME) $(HELPERS) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call say,link,$@)
 	$(Q)$(CXX) $(filter %.o,$^) -Wl,--whole-archive $(LIBRARY) -Wl,--no-whole-archive $(LDFLAGS) -o $@
@@ -179,6 +196,9 @@ test: $(BUILD)/bin/tests $(EXAMPLES)  ## every test, under every instruction set
 # --- everyday commands -------------------------------------------------------------------------------------------
 run: $(BUILD)/bin/char_gpt  ## train a small GPT on fovea's own sources, and let it write
 	$(BUILD)/bin/char_gpt --out $(BUILD)/run
+
+claims: $(BUILD)/bin/claims  ## the lab book: every claim of the notes put to the test, as a page (build/claims/index.html)
+	$(BUILD)/bin/claims --out $(BUILD)/claims
 
 bench: $(BENCHES)  ## measure this machine, and write its figures into the README
 	tests/bench/run.sh $(BUILD)/bin README.md

@@ -1,0 +1,19 @@
+// Every claim of the book: the tables of the files of experiments, in one list.
+#include "examples/claims/book.h"
+
+#include "examples/claims/frame/chapters.h"
+
+namespace fovea::claims {
+
+extern const std::vector<Claim> mask_claims;
+extern const std::vector<Claim> scaling_claims;
+
+std::vector<Claim> book() {
+  std::vector<Claim> all;
+  for (const std::vector<Claim>* table : {&mask_claims, &scaling_claims}) {
+    all.insert(all.end(), table->begin(), table->end());
+  }
+  return ordered(std::move(all));
+}
+
+}  // namespace fovea::claims
