@@ -23,8 +23,8 @@ namespace fovea::lib {
 
 struct Plot {
   double width = 0, height = 0;  // in pixels
-  std::string title;             // also what a screen reader says
-  std::string body;              // SVG elements
+  std::string title = {};        // also what a screen reader says
+  std::string body = {};         // SVG elements
 
   std::string svg() const;         // a file of its own, on its own paper
   std::string inline_svg() const;  // for a page that has plot_style() in its <style>
