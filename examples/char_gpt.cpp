@@ -150,7 +150,7 @@ Training::Training(const CharGptOptions& options, const Args& args, const std::u
 
 void Training::describe() {
   const int64_t vocab = data_.vocabulary().size(), total = model_.parameter_count();
-  const int64_t looked_up = model_.token_embedding.weight.count() + model_.position_embedding.weight.count();
+  const int64_t looked_up = model_.token_embedding.weight.count() + model_.position_embedding.parameter_count();
   // Each weight of a product costs 2 operations forward and 4 backward; so do the scores and the weighted values.
   const int64_t operations = 6 * (total - looked_up) + 12 * o_.layers * o_.dim * o_.context;
   std::cout << cpu_name() << ", " << isa_name(active_isa()) << " kernels, " << threads()

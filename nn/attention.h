@@ -11,6 +11,8 @@
 #include "nn/dropout.h"
 #include "nn/linear.h"
 #include "nn/mask.h"
+#include "nn/norm.h"
+#include "nn/relative_positions.h"
 
 namespace fovea::nn {
 
@@ -22,16 +24,17 @@ struct Attention {
 // softmax(q kᵀ / √d_k + bias) v over the keys that the mask keeps (eq. 1). q [..., L, d_k], k [..., S, d_k],
 // v [..., S, d_v]; the mask and the bias, a number added to each score, broadcast to [..., L, S]. The scores are
 // divided by √d_k because the product of two vectors of d_k independent numbers of variance 1 has variance d_k, and a
-// softmax of large scores has no gradient. `dropout` works on the weights.
+// softmax of large scores has no gradient; `scale` replaces 1 / √d_k where it is not 0. `dropout` works on the weights.
 Attention attention_with_weights(const Variable& q, const Variable& k, const Variable& v, const Mask& mask = {},
-                                 const Variable& bias = {}, const Dropout* dropout = nullptr);
+                                 const Variable& bias = {}, const Dropout* dropout = nullptr, double scale = 0);
 
 // The output alone, [..., L, d_v]. Without a bias and without dropout, and for more than one query, it is computed in
 // tiles (autograd/attention.h), faster and in memory that grows with L + S: the same numbers, rounded differently.
 Variable scaled_dot_product_attention(const Variable& q, const Variable& k, const Variable& v, const Mask& mask = {},
-                                      const Variable& bias = {}, const Dropout* dropout = nullptr);
+                                      const Variable& bias = {}, const Dropout* dropout = nullptr, double scale = 0);
 
-// Keys and values, projected and cut into heads: [B, H, S, d].
+// Keys and values, projected and cut into heads: [B, key_value_heads, S, d]. The keys are normed and turned already,
+// where that is configured.
 struct KeyValues {
   Variable keys, values;
 };
@@ -51,7 +54,7 @@ class KeyValueCache {
   void clear() { length_ = 0; }
 
  private:
-  Tensor keys_, values_;  // [B, H, capacity, d], of which `length_` are in use
+  Tensor keys_, values_;  // [B, key_value_heads, capacity, d], of which `length_` are in use
   int64_t length_ = 0;
 };
 
@@ -62,30 +65,55 @@ struct MultiHeadAttentionConfig {
   int64_t value_dim = 0;  // width of what values are computed from; 0: dim
   bool bias = true;
   double dropout = 0;  // on the weights
+
+  // Heads of keys and values; each serves heads / key_value_heads heads of queries, which must divide. 0: as many as
+  // there are heads. Fewer make the cache smaller (grouped queries: Ainslie et al. 2023, "GQA"; 1: Shazeer 2019).
+  int64_t key_value_heads = 0;
+  // An RMS norm with a learned scale over the d channels of each query and key, so that scores cannot grow without
+  // bound (Henry et al. 2020, "Query-key normalization for Transformers"; with this norm: Qwen3, 2025).
+  bool qk_norm = false;
+  int64_t window = 0;  // self-attention sees the positions less than that far away (Mask::window); 0: all
+
+  Positions positions = Positions::none;  // a relative scheme, for self-attention
+  bool causal = false;                    // used under causal masks only: shapes T5's buckets, masks nothing itself
+  int64_t max_distance = 128;             // T5, DeBERTa: from there on distances look alike
 };
 
 // H attentions side by side, each on its own d channels of the projected queries, keys and values (§3.2.2).
 struct MultiHeadAttention : Module {
   Linear query, key, value, output;
+  std::optional<RMSNorm> query_norm, key_norm;
+  RelativePositions positions;
   Dropout dropout;
   int64_t heads;
+  int64_t window;
 
   MultiHeadAttention(const MultiHeadAttentionConfig& config, Rng& rng);
 
-  // Self-attention: x is query, key and value. With a cache, x [B, T, C] are the positions after the ones in it.
-  Variable operator()(const Variable& x, const Mask& mask = {}, KeyValueCache* cache = nullptr) const;
-  // Cross-attention: query [B, L, C], key [B, S, key_dim], value [B, S, value_dim] -> [B, L, C].
+  // Self-attention: x is query, key and value. With a cache, x [B, T, C] are the positions after the ones in it. `bias`
+  // is added to the scores of the T queries and all keys, to which it broadcasts: [B, H, T, S].
+  Variable operator()(const Variable& x, const Mask& mask = {}, KeyValueCache* cache = nullptr,
+                      const Variable& bias = {}) const;
+  // Cross-attention: query [B, L, C], key [B, S, key_dim], value [B, S, value_dim] -> [B, L, C]. Queries and keys are
+  // of two sequences, between which there is no distance: with relative positions it is an error.
   Variable operator()(const Variable& query, const Variable& key, const Variable& value, const Mask& mask = {}) const;
 
-  // The steps of both. Where the weights are asked for, they are those of each head, [B, H, L, S].
-  KeyValues keys_and_values(const Variable& key, const Variable& value) const;
-  Variable attend(const Variable& query, const KeyValues& memory, const Mask& mask = {}) const;
-  Attention attend_with_weights(const Variable& query, const KeyValues& memory, const Mask& mask = {}) const;
+  // The steps of both. Keys stand at the places from `start` on, queries at the last of the memory's. Where the weights
+  // are asked for, they are those of each head, [B, H, L, S].
+  KeyValues keys_and_values(const Variable& key, const Variable& value, int64_t start = 0) const;
+  Variable attend(const Variable& query, const KeyValues& memory, const Mask& mask = {},
+                  const Variable& bias = {}) const;
+  Attention attend_with_weights(const Variable& query, const KeyValues& memory, const Mask& mask = {},
+                                const Variable& bias = {}) const;
 
   void visit(Visitor& v) override;
 
  private:
-  Variable split_heads(const Variable& x) const;  // [B, T, C] -> [B, H, T, d]
+  struct Operands;  // of scaled_dot_product_attention()
+  Operands operands(const Variable& query, const KeyValues& memory, const Mask& mask, const Variable& bias) const;
+  int64_t head_size() const { return output.weight.size(0) / heads; }  // d
+  Variable split_heads(const Variable& x) const;                       // [B, T, H d] -> [B, H, T, d]
+  Variable for_each_head(const Variable& x) const;                     // [B, key_value_heads, S, d] -> [B, H, S, d]
 };
 
 // While one is alive, every attention of this thread is computed with its weights and leaves them here, whatever layer

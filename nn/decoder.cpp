@@ -1,9 +1,15 @@
 #include "nn/decoder.h"
 
 namespace fovea::nn {
+namespace {
+LayerConfig causal(LayerConfig c) {
+  c.causal = true;
+  return c;
+}
+}  // namespace
 
 DecoderLayer::DecoderLayer(const LayerConfig& c, Rng& rng)
-    : self_attention({.dim = c.dim, .heads = c.heads, .bias = c.bias, .dropout = c.dropout}, rng),
+    : self_attention(causal(c).self_attention(), rng),
       self_attention_norm(c.dim),
       cross_attention({.dim = c.dim, .heads = c.heads, .bias = c.bias, .dropout = c.dropout}, rng),
       cross_attention_norm(c.dim),
@@ -13,10 +19,10 @@ DecoderLayer::DecoderLayer(const LayerConfig& c, Rng& rng)
       norm_first(c.norm_first) {}
 
 Variable DecoderLayer::operator()(const Variable& x, const Variable& memory, const Mask& mask, const Mask& memory_mask,
-                                  DecoderCache* cache) const {
+                                  DecoderCache* cache, const Variable& bias) const {
   Scope scope(*this);
   const auto self = [&](const Variable& h) {
-    return self_attention(h, mask & Mask::causal(), cache ? &cache->written : nullptr);
+    return self_attention(h, mask & Mask::causal(), cache ? &cache->written : nullptr, bias);
   };
   const auto cross = [&](const Variable& h) {
     if (!cache) return cross_attention(h, memory, memory, memory_mask);
@@ -43,20 +49,28 @@ void DecoderLayer::visit(Visitor& v) {
   v("dropout", dropout);
 }
 
-Decoder::Decoder(const LayerConfig& config, int64_t count, Rng& rng) : norm(config.dim) {
-  for (int64_t i = 0; i < count; ++i) layers.emplace_back(config, rng);
+Decoder::Decoder(const LayerConfig& c, int64_t count, Rng& rng)
+    : position_embedding({.positions = c.positions, .dim = c.dim, .context = c.context}, rng),
+      shared_positions(causal(c).shared_positions(), rng),
+      norm(c.dim) {
+  for (int64_t i = 0; i < count; ++i) layers.emplace_back(c.in_stack(), rng);
 }
 
-Variable Decoder::operator()(Variable x, const Variable& memory, const Mask& mask, const Mask& memory_mask,
+Variable Decoder::operator()(const Variable& x, const Variable& memory, const Mask& mask, const Mask& memory_mask,
                              std::vector<DecoderCache>* caches) const {
   Scope scope(*this);
   if (caches && caches->empty()) caches->resize(layers.size());
+  const int64_t start = caches && !layers.empty() ? caches->front().written.length() : 0, end = start + x.size(1);
+  const Variable bias = shared_positions.bias(x.size(1), end, x.dtype());  // [H, T, end]
+  Variable y = position_embedding(x, start);                               // [B, T, C]
   for (size_t i = 0; i < layers.size(); ++i)
-    x = layers[i](x, memory, mask, memory_mask, caches ? &(*caches)[i] : nullptr);
-  return norm(x);
+    y = layers[i](y, memory, mask, memory_mask, caches ? &(*caches)[i] : nullptr, bias);
+  return norm(y);
 }
 
 void Decoder::visit(Visitor& v) {
+  v("position_embedding", position_embedding);
+  v("shared_positions", shared_positions);
   v("layers", layers);
   v("norm", norm);
 }

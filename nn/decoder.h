@@ -27,21 +27,24 @@ struct DecoderLayer : Module {
 
   // x [B, T, C], memory [B, S, C] -> [B, T, C]. `mask` is for the self-attention, which is causal besides;
   // `memory_mask` says which positions of the memory may be seen. With a cache, x are the positions after the ones in
-  // it.
+  // it. The bias is added to the scores of the self-attention.
   Variable operator()(const Variable& x, const Variable& memory, const Mask& mask = {}, const Mask& memory_mask = {},
-                      DecoderCache* cache = nullptr) const;
+                      DecoderCache* cache = nullptr, const Variable& bias = {}) const;
 
   void visit(Visitor& v) override;
 };
 
+// Relative positions are those of the self-attention: between a sequence and the memory there is no distance.
 struct Decoder : Module {
+  PositionEmbedding position_embedding;
+  RelativePositions shared_positions;
   std::vector<DecoderLayer> layers;
   LayerNorm norm;  // after the last layer
 
   Decoder(const LayerConfig& config, int64_t count, Rng& rng);
 
   // As the layer's; with caches, one per layer.
-  Variable operator()(Variable x, const Variable& memory, const Mask& mask = {}, const Mask& memory_mask = {},
+  Variable operator()(const Variable& x, const Variable& memory, const Mask& mask = {}, const Mask& memory_mask = {},
                       std::vector<DecoderCache>* caches = nullptr) const;
 
   void visit(Visitor& v) override;

@@ -21,24 +21,37 @@ LayerConfig block_of(const GPTConfig& c) {
           .activation = c.activation,
           .norm_first = true,
           .bias = c.bias,
-          .dropout = c.dropout};
+          .dropout = c.dropout,
+          .positions = c.positions,
+          .context = c.context,
+          .causal = true,
+          .max_distance = c.max_distance,
+          .key_value_heads = c.key_value_heads,
+          .qk_norm = c.qk_norm,
+          .window = c.window};
 }
+
+constexpr double initial_deviation = 0.02;  // of GPT-2's weights; sinusoids are made as small
 
 }  // namespace
 
 GPT::GPT(const GPTConfig& c, Rng& rng)
     : token_embedding(checked(c).vocab, c.dim, rng),
-      position_embedding(c.context, c.dim, rng),
+      position_embedding({.positions = c.positions, .dim = c.dim, .context = c.context, .size = initial_deviation},
+                         rng),
+      shared_positions(block_of(c).shared_positions(), rng),
       dropout(c.dropout, rng),
-      norm(c.dim) {
-  for (int64_t i = 0; i < c.layers; ++i) blocks.emplace_back(block_of(c), rng);
+      norm(c.dim),
+      context_(c.context) {
+  for (int64_t i = 0; i < c.layers; ++i) blocks.emplace_back(block_of(c).in_stack(), rng);
   if (!c.tied) head.emplace(LinearConfig{.in = c.dim, .out = c.vocab, .bias = c.bias}, rng);
 
-  // GPT-2's weights: normal, deviation 0.02; less in what adds to the residual path, which 2 · layers parts add to.
+  // GPT-2's weights: normal; less in what adds to the residual path, which 2 · layers parts add to.
   for (const auto& [path, p] : parameters()) {
     if (p->rank() < 2) continue;
     const bool residual = path.ends_with("output.weight") || path.ends_with("contract.weight");
-    p->value() = normal(p->shape(), 0, residual ? 0.02 / std::sqrt(2.0 * double(c.layers)) : 0.02, rng);
+    p->value() = normal(p->shape(), 0,
+                        residual ? initial_deviation / std::sqrt(2.0 * double(c.layers)) : initial_deviation, rng);
   }
 }
 
@@ -58,9 +71,11 @@ Variable GPT::hidden(const Tensor& tokens, Cache* cache) const {
     fail(ErrorKind::shape, "GPT: tokens must be i64 [batch, time], got ", tokens.dtype(), " ", tokens.shape());
   if (cache && cache->layers.empty()) cache->layers.resize(blocks.size());
 
-  const Variable positions = position_embedding(tokens.size(1), cache ? cache->length() : 0);  // [T, C]
-  Variable x = dropout(token_embedding(tokens) + positions);                                   // [B, T, C]
-  for (size_t i = 0; i < blocks.size(); ++i) x = blocks[i](x, Mask::causal(), cache ? &cache->layers[i] : nullptr);
+  const int64_t start = cache ? cache->length() : 0, end = start + tokens.size(1);
+  const Variable bias = shared_positions.bias(tokens.size(1), end, token_embedding.weight.dtype());  // [H, T, end]
+  Variable x = dropout(position_embedding(token_embedding(tokens), start));                          // [B, T, C]
+  for (size_t i = 0; i < blocks.size(); ++i)
+    x = blocks[i](x, Mask::causal(), cache ? &cache->layers[i] : nullptr, bias);
   return norm(x);
 }
 
@@ -71,6 +86,7 @@ Variable GPT::logits(const Variable& x) const {
 void GPT::visit(Visitor& v) {
   v("token_embedding", token_embedding);
   v("position_embedding", position_embedding);
+  v("shared_positions", shared_positions);
   v("dropout", dropout);
   v("blocks", blocks);
   v("norm", norm);

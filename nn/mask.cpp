@@ -1,5 +1,7 @@
 #include "nn/mask.h"
 
+#include <algorithm>
+
 #include "tensor/elementwise.h"
 #include "tensor/views.h"
 
@@ -10,6 +12,11 @@ void require_bool(const char* name, const Tensor& keys) {
     fail(ErrorKind::dtype, name, ": the mask must be bool, got ",
          keys.defined() ? fovea::name(keys.dtype()) : "no tensor", "; compare first, as in lengths > 3");
 }
+
+Tensor both(const Tensor& a, const Tensor& b) { return !a.defined() ? b : !b.defined() ? a : logical_and(a, b); }
+
+// [L, 1]: where each query stands among the keys, the last one at the last key.
+Tensor places(int64_t queries, int64_t keys) { return unsqueeze(arange(queries), 1) + double(keys - queries); }
 }  // namespace
 
 Mask Mask::keep(const Tensor& keys) {
@@ -38,18 +45,32 @@ Mask Mask::causal() {
   return mask;
 }
 
+Mask Mask::window(int64_t size) {
+  if (size < 1)
+    fail(ErrorKind::value, "Mask::window: a query sees itself at least, so the size is 1 or more, got ", size);
+  Mask mask;
+  mask.window_ = size;
+  return mask;
+}
+
 Mask operator&(const Mask& a, const Mask& b) {
-  Mask both;
-  both.causal_ = a.causal_ || b.causal_;
-  both.keep_ = !a.keep_.defined() ? b.keep_ : !b.keep_.defined() ? a.keep_ : logical_and(a.keep_, b.keep_);
-  return both;
+  Mask result;
+  result.causal_ = a.causal_ || b.causal_;
+  result.window_ = a.window_ && b.window_ ? std::min(a.window_, b.window_) : std::max(a.window_, b.window_);
+  result.keep_ = both(a.keep_, b.keep_);
+  return result;
+}
+
+Tensor Mask::kept(int64_t queries, int64_t keys) const {
+  if (window_ == 0 || window_ >= std::max(queries, keys)) return keep_;
+  const Tensor distance = places(queries, keys) - unsqueeze(arange(keys), 0);  // [L, S], positive: the key is earlier
+  return both(logical_and(distance<double(window_), distance> - double(window_)), keep_);
 }
 
 Tensor Mask::as_tensor(int64_t queries, int64_t keys) const {
-  if (!causal_) return keep_;
-  const Tensor query = unsqueeze(arange(queries), 1) + double(keys - queries);  // [L, 1]: the last key that each sees
-  const Tensor triangle = unsqueeze(arange(keys), 0) <= query;                  // [L, S]
-  return keep_.defined() ? logical_and(triangle, keep_) : triangle;
+  if (!causal_) return kept(queries, keys);
+  const Tensor triangle = unsqueeze(arange(keys), 0) <= places(queries, keys);  // [L, S]
+  return both(triangle, kept(queries, keys));
 }
 
 }  // namespace fovea::nn

@@ -13,8 +13,6 @@ const TransformerConfig& checked(const TransformerConfig& c) {
     fail(ErrorKind::value, "Transformer: source_vocab and target_vocab must be the numbers of different words, got ",
          c.source_vocab, " and ", c.target_vocab);
   if (c.layers < 1) fail(ErrorKind::value, "Transformer: layers must be at least 1, got ", c.layers);
-  if (c.dim < 2 || c.dim % 2 != 0)
-    fail(ErrorKind::value, "Transformer: dim must be even, for the sinusoidal positions, got ", c.dim);
   return c;
 }
 
@@ -25,7 +23,16 @@ LayerConfig layer_of(const TransformerConfig& c) {
           .activation = c.activation,
           .norm_first = c.norm_first,
           .bias = true,
-          .dropout = c.dropout};
+          .dropout = c.dropout,
+          .positions = is_relative(c.positions) ? c.positions : Positions::none,
+          .max_distance = c.max_distance,
+          .key_value_heads = c.key_value_heads,
+          .qk_norm = c.qk_norm,
+          .window = c.window};
+}
+
+PositionEmbeddingConfig embedding_of(const TransformerConfig& c) {
+  return {.positions = c.positions, .dim = c.dim, .context = c.context};
 }
 
 }  // namespace
@@ -33,6 +40,8 @@ LayerConfig layer_of(const TransformerConfig& c) {
 Transformer::Transformer(const TransformerConfig& c, Rng& rng)
     : source_embedding(checked(c).source_vocab, c.dim, rng, 1 / std::sqrt(double(c.dim))),
       target_embedding(c.target_vocab, c.dim, rng, 1 / std::sqrt(double(c.dim))),
+      source_positions(embedding_of(c), rng),
+      target_positions(embedding_of(c), rng),
       encoder(layer_of(c), c.layers, rng),
       decoder(layer_of(c), c.layers, rng),
       output(c.dim, c.target_vocab, rng),
@@ -46,23 +55,23 @@ Variable Transformer::operator()(const Tensor& source, const Tensor& target, con
 
 Variable Transformer::encode(const Tensor& source, const Mask& source_mask) const {
   Scope scope(*this);
-  return encoder(embed(source_embedding, source, 0), source_mask);  // [B, S, C]
+  return encoder(embed(source_embedding, source_positions, source, 0), source_mask);  // [B, S, C]
 }
 
 Variable Transformer::decode(const Tensor& target, const Variable& memory, const Mask& source_mask,
                              const Mask& target_mask, std::vector<DecoderCache>* caches) const {
   Scope scope(*this);
   const int64_t written = caches && !caches->empty() ? (*caches)[0].written.length() : 0;
-  const Variable x = embed(target_embedding, target, written);          // [B, T, C]
-  return output(decoder(x, memory, target_mask, source_mask, caches));  // [B, T, V]
+  const Variable x = embed(target_embedding, target_positions, target, written);  // [B, T, C]
+  return output(decoder(x, memory, target_mask, source_mask, caches));            // [B, T, V]
 }
 
-Variable Transformer::embed(const Embedding& embedding, const Tensor& words, int64_t start) const {
+Variable Transformer::embed(const Embedding& embedding, const PositionEmbedding& positions, const Tensor& words,
+                            int64_t start) const {
   if (words.dtype() != DType::i64 || words.rank() != 2)
     fail(ErrorKind::shape, "Transformer: words must be i64 [batch, time], got ", words.dtype(), " ", words.shape());
-  const Variable x = embedding(words);                                                      // [B, T, C]
-  const Variable positions = sinusoidal_positions(x.size(1), x.size(2), x.dtype(), start);  // [T, C]
-  return dropout(x * std::sqrt(double(x.size(2))) + positions);
+  const Variable x = embedding(words);  // [B, T, C]
+  return dropout(positions(x * std::sqrt(double(x.size(2))), start));
 }
 
 Tensor Transformer::greedy_decode(const Tensor& source, int64_t start, int64_t end, int64_t max_length,
@@ -87,6 +96,8 @@ Tensor Transformer::greedy_decode(const Tensor& source, int64_t start, int64_t e
 void Transformer::visit(Visitor& v) {
   v("source_embedding", source_embedding);
   v("target_embedding", target_embedding);
+  v("source_positions", source_positions);
+  v("target_positions", target_positions);
   v("encoder", encoder);
   v("decoder", decoder);
   v("output", output);

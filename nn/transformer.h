@@ -4,7 +4,6 @@
 #pragma once
 #include "nn/decoder.h"
 #include "nn/embedding.h"
-#include "nn/positions.h"
 
 namespace fovea::nn {
 
@@ -18,10 +17,19 @@ struct TransformerConfig {
   Activation activation = Activation::relu;
   bool norm_first = false;
   double dropout = 0;
+
+  Positions positions = Positions::sinusoidal;  // of the source and of the target
+  int64_t context = 0;                          // of learned positions
+  // Of both self-attentions, as in MultiHeadAttentionConfig.
+  int64_t max_distance = 128;
+  int64_t key_value_heads = 0;
+  bool qk_norm = false;
+  int64_t window = 0;
 };
 
 struct Transformer : Module {
   Embedding source_embedding, target_embedding;
+  PositionEmbedding source_positions, target_positions;
   Encoder encoder;
   Decoder decoder;
   Linear output;
@@ -49,7 +57,8 @@ struct Transformer : Module {
 
  private:
   // Embeddings times √C, so that they outweigh the positions, plus the positions from `start` on: [B, T] -> [B, T, C].
-  Variable embed(const Embedding& embedding, const Tensor& words, int64_t start) const;
+  Variable embed(const Embedding& embedding, const PositionEmbedding& positions, const Tensor& words,
+                 int64_t start) const;
 };
 
 }  // namespace fovea::nn

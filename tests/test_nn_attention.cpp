@@ -209,6 +209,16 @@ TEST_CASE("attention runs in tiles where nothing needs the weights, with the sam
   Parameter q(x), bias(zeros({5, 5}, DType::f64));
   CHECK(recorded([&] { return nn::scaled_dot_product_attention(q, q, q); }));
   CHECK(!recorded([&] { return nn::scaled_dot_product_attention(q, q, q, {}, bias); }));
+  Rng rng(1);
+  const auto variant = [&](nn::Positions positions) {
+    return nn::MultiHeadAttention(
+        {.dim = 8, .heads = 2, .key_value_heads = 1, .qk_norm = true, .window = 2, .positions = positions}, rng);
+  };
+  const nn::MultiHeadAttention turned = variant(nn::Positions::rope), biased = variant(nn::Positions::alibi);
+  const Tensor single = x.to(DType::f32);
+  CHECK(recorded([&] { return turned(single, Mask::causal()); }));
+  CHECK(!recorded([&] { return biased(single, Mask::causal()); }));
+
   const Mask mask = Mask::causal() & Mask::keep_keys(equal(tensor({{1, 0, 1, 1, 1}, {1, 1, 1, 1, 0}}), 1.0));
   const Variable with_weights = attention.attend_with_weights(x, attention.keys_and_values(x, x), mask).output;
   CHECK(max_abs_difference(attention(x, mask).value(), with_weights.value()) < 1e-15);
@@ -294,6 +304,15 @@ TEST_CASE("a configuration that cannot be is refused") {
   CHECK_THROWS_WITH_AS(nn::MultiHeadAttention({.dim = 10, .heads = 4}, rng),
                        "MultiHeadAttention: dim 10 is not a multiple of heads 4", ValueError);
   CHECK_THROWS_AS(nn::MultiHeadAttention({.dim = 8, .heads = 0}, rng), ValueError);
+  CHECK_THROWS_WITH_AS(nn::MultiHeadAttention({.dim = 8, .heads = 4, .key_value_heads = 3}, rng),
+                       "MultiHeadAttention: heads 4 is not a multiple of key_value_heads 3", ValueError);
+  CHECK_THROWS_WITH_AS(nn::MultiHeadAttention({.dim = 8, .heads = 4, .window = -1}, rng),
+                       "MultiHeadAttention: the window must be positive, or 0 for none, got -1", ValueError);
+  CHECK_THROWS_WITH_AS(Mask::window(0), "Mask::window: a query sees itself at least, so the size is 1 or more, got 0",
+                       ValueError);
+  const Variable x = random_f64({1, 4, 8}, 1);
+  CHECK_THROWS_WITH_AS(nn::MultiHeadAttention({.dim = 8, .heads = 4, .window = 3}, rng)(x, x, x),
+                       doctest::Contains("cross-attention, so no window; for self-attention pass x alone"), ValueError);
   const nn::MultiHeadAttention attention = attention_of(8, 2);
   CHECK_THROWS_WITH_AS(attention(random_f64({5, 8}, 1)),
                        doctest::Contains("MultiHeadAttention: takes [batch, time, channels], got [5, 8]"), ShapeError);

@@ -252,7 +252,7 @@ TEST_CASE("configurations that cannot be are refused with the numbers that clash
   CHECK_THROWS_WITH_AS(nn::GPT({.vocab = 5, .layers = 0}, rng),
                        "GPT: layers and context must be at least 1, got 0 and 64", ValueError);
   CHECK_THROWS_WITH_AS(nn::Transformer({.source_vocab = 5, .target_vocab = 5, .heads = 1, .dim = 7}, rng),
-                       "Transformer: dim must be even, for the sinusoidal positions, got 7", ValueError);
+                       "PositionEmbedding: dim must be even, for the sinusoidal positions, got 7", ValueError);
   const nn::GPT model = small_gpt();
   CHECK_THROWS_WITH_AS(model(ones({2, 3})), "GPT: tokens must be i64 [batch, time], got f32 [2, 3] (in model)",
                        ShapeError);

@@ -93,7 +93,7 @@ int run(const std::string& name, double seconds, bool json, bool profiled) {
   const double peak = std::max(peak_before, measure_peak_flops(DType::f32, 0.1)) * 1e-9;
 
   const int64_t weights =
-      model.parameter_count() - model.token_embedding.weight.count() - model.position_embedding.weight.count();
+      model.parameter_count() - model.token_embedding.weight.count() - model.position_embedding.parameter_count();
   const double tokens = double(c.batch * c.context);
   const double flops = tokens * double(6 * weights + 12 * c.layers * c.dim * c.context);
   const double ms = quantile_ms(times.step, 0.5), gflops = flops / ms * 1e-6;
