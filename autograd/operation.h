@@ -62,6 +62,16 @@ concept ListOperation = std::is_aggregate_v<Op> && requires(Op op, const Tensor&
 //   double flops() const;
 //   double backward_flops(Needs<N>) const;
 
+// What an operation may add whose result is a part of its input: the view of that part. Where the input's gradient has
+// begun to arrive, dy is added to the part alone, and backward is not asked: so cutting a sequence into its steps costs
+// its length, not the square of it.
+//
+//   Tensor part_of(const Tensor& x) const;
+template <class Op>
+concept PartOperation = requires(const Op op, const Tensor& x) {
+  { op.part_of(x) } -> std::same_as<Tensor>;
+};
+
 // The names of all operations in namespace fovea that the program can record: what the table of test cases must cover.
 const std::vector<std::string>& operation_names();
 
@@ -100,6 +110,9 @@ template <class Op, size_t N> struct Recorded final : SavingNode<Op> {
   std::array<int32_t, N> places;
   Recorded(Op&& o, const std::array<int32_t, N>& p) : SavingNode<Op>(std::move(o)), places(p) { this->inputs = places; }
   void backward(Tape& tape, const Tensor& dy) override {
+    if constexpr (PartOperation<Op>) {
+      if (Tensor* dx = tape.gradient_to_add_to(places[0])) return void(this->op.part_of(*dx).add_(dy));
+    }
     Needs<N> needs;
     for (size_t i = 0; i < N; ++i) needs[i] = places[i] >= 0;
     Grads<N> grads = this->op.backward(dy, needs);

@@ -136,6 +136,12 @@ void Tape::hand_out(Node& node, const Tensor& dy, std::span<Tensor> grads, doubl
   }
 }
 
+Tensor* Tape::gradient_to_add_to(int32_t place) {
+  if (test_hook || options_.anomaly) return nullptr;
+  Tensor& grad = nodes_[size_t(place)]->grad;
+  return grad.defined() && grad.owns_alone() ? &grad : nullptr;
+}
+
 void Tape::accumulate(int32_t place, Tensor grad, const Node& from) {
   if (!grad.defined()) return;
   Node& node = *nodes_[size_t(place)];

@@ -100,6 +100,9 @@ class Tape {
   };
   // Gives the gradients that an operation computed to its inputs.
   void hand_out(Node& node, const Tensor& dy, std::span<Tensor> grads, double flops);
+  // The gradient that has arrived at a place so far, to be added to in place; null where there is none yet, where it is
+  // shared, or where somebody wants to see each gradient.
+  Tensor* gradient_to_add_to(int32_t place);
   const TapeOptions& options() const { return options_; }
 
   // While one is alive nothing is recorded: what checkpoint() runs its first pass under.

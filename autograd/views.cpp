@@ -37,13 +37,14 @@ struct Slice {
   int axis;
   int64_t start, stop, step;
   Shape from;
+  Tensor part_of(const Tensor& x) const { return slice(x, axis, start, stop, step); }
   Tensor forward(const Tensor& x) {
     from = x.shape();
-    return slice(x, axis, start, stop, step);
+    return part_of(x);
   }
   Grads<1> backward(const Tensor& dy, Needs<1>) const {
     Tensor dx = zeros(from, dy.dtype());
-    slice(dx, axis, start, stop, step).copy_(dy);
+    part_of(dx).copy_(dy);
     return {dx};
   }
 };
@@ -52,13 +53,14 @@ struct Select {
   int axis;
   int64_t index;
   Shape from;
+  Tensor part_of(const Tensor& x) const { return select(x, axis, index); }
   Tensor forward(const Tensor& x) {
     from = x.shape();
-    return select(x, axis, index);
+    return part_of(x);
   }
   Grads<1> backward(const Tensor& dy, Needs<1>) const {
     Tensor dx = zeros(from, dy.dtype());
-    select(dx, axis, index).copy_(dy);
+    part_of(dx).copy_(dy);
     return {dx};
   }
 };
@@ -73,13 +75,14 @@ struct Diagonal {
   int64_t offset;
   int axis_a, axis_b;
   Shape from;
+  Tensor part_of(const Tensor& x) const { return diagonal(x, offset, axis_a, axis_b); }
   Tensor forward(const Tensor& x) {
     from = x.shape();
-    return diagonal(x, offset, axis_a, axis_b);
+    return part_of(x);
   }
   Grads<1> backward(const Tensor& dy, Needs<1>) const {
     Tensor dx = zeros(from, dy.dtype());
-    diagonal(dx, offset, axis_a, axis_b).copy_(dy);
+    part_of(dx).copy_(dy);
     return {dx};
   }
 };

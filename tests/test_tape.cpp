@@ -13,6 +13,7 @@
 #include "autograd/reduce.h"
 #include "autograd/views.h"
 #include "tensor/random.h"
+#include "tensor/reduce.h"
 
 using namespace fovea;
 
@@ -89,6 +90,29 @@ TEST_CASE("a gradient is added to in place: the buffer stays the same") {
   }
   CHECK(a.grad().storage() == first);
   CHECK(identical(a.grad(), once + once));
+}
+
+TEST_CASE("gradients of parts are added to the parts: overlapping ones, ones that arrive first, last or shared") {
+  const auto gradient_of = [](bool whole) {  // a tape that looks for anomalies asks each part for its whole gradient
+    Parameter a(random_tensor({4, 5}));
+    Tape tape({.anomaly = whole});
+    const Variable x = a * 2;
+    const Variable rows = slice(x, 0, 1, 4, 2), row = select(x, 0, 1), corner = narrow(x, 1, 3, 2);
+    const Variable twice = x + x, on_diagonal = diagonal(x);
+    tape.backward(sum(square(rows)) + sum(exp(row)) + sum(corner * corner) + sum(sin(twice)) + sum(exp(on_diagonal)) +
+                  sum(select(row, 0, 2)));
+    return a.grad();
+  };
+  CHECK(identical(gradient_of(false), gradient_of(true)));
+  CHECK(max(abs(gradient_of(false))).item() > 1);
+
+  Parameter a(random_tensor({3, 3}));  // the cotangent, which x + x hands on, is not changed
+  const Tensor dy = random_tensor({3, 3}, 2), before = dy.clone();
+  Tape tape;
+  const Variable x = a * 1, first = select(x, 0, 0);
+  tape.backward(x + first, dy);
+  CHECK(identical(dy, before));
+  CHECK(max_abs_difference(select(a.grad(), 0, 0), select(dy, 0, 0) + sum(dy, {0})) < 1e-15);
 }
 
 TEST_CASE("two leaves that receive the same gradient do not share a buffer, nor with the cotangent") {
