@@ -11,6 +11,7 @@
 #include "nn/gpt.h"
 #include "nn/losses.h"
 #include "nn/recurrent.h"
+#include "nn/scores.h"
 #include "nn/sequential.h"
 #include "nn/transformer.h"
 #include "tensor/reduce.h"
@@ -173,6 +174,18 @@ TEST_CASE("visit() of every model names each of its parameters, and each has a l
     nn::MultiHeadAttention cross({.dim = 6, .heads = 3, .key_dim = 4, .value_dim = 5}, rng);
     const Variable key = randn({2, 7, 4}, rng, DType::f64), value = randn({2, 7, 5}, rng, DType::f64);
     check_complete(cross, [&] { return weighted_sum(cross(x, key, value)); });
+  }
+  SUBCASE("scores") {
+    Rng rng(1);
+    const Variable q = randn({2, 4, 3}, rng, DType::f64), k = randn({2, 7, 5}, rng, DType::f64);
+    for (const nn::ScoreKind kind : {nn::ScoreKind::general, nn::ScoreKind::additive, nn::ScoreKind::concat}) {
+      nn::Score score({.kind = kind, .query_dim = 3, .key_dim = 5, .hidden = 4}, rng);
+      check_complete(score, [&] { return weighted_sum(score(q, k)); });
+    }
+    for (const nn::ScoreKind kind : {nn::ScoreKind::cosine, nn::ScoreKind::gaussian}) {
+      nn::Score score({.kind = kind, .learned = true}, rng);
+      check_complete(score, [&] { return weighted_sum(score(q, narrow(k, -1, 0, 3))); });
+    }
   }
   SUBCASE("a forgotten member shows") {
     Forgetful layer;
