@@ -9,6 +9,7 @@
 #include "autograd/rows.h"
 #include "autograd/views.h"
 #include "nn/dropout.h"
+#include "nn/key_value_cache.h"
 #include "nn/linear.h"
 #include "nn/mask.h"
 #include "nn/norm.h"
@@ -33,31 +34,6 @@ Attention attention_with_weights(const Variable& q, const Variable& k, const Var
 Variable scaled_dot_product_attention(const Variable& q, const Variable& k, const Variable& v, const Mask& mask = {},
                                       const Variable& bias = {}, const Dropout* dropout = nullptr, double scale = 0);
 
-// Keys and values, projected and cut into heads: [B, key_value_heads, S, d]. The keys are normed and turned already,
-// where that is configured.
-struct KeyValues {
-  Variable keys, values;
-};
-
-// The keys and values of what a decoder has read so far, so that each step only computes its own. For generating:
-// nothing is recorded on a tape. A copy goes its own way.
-class KeyValueCache {
- public:
-  KeyValueCache() = default;
-  KeyValueCache(const KeyValueCache& other);
-  KeyValueCache(KeyValueCache&&) noexcept = default;
-  KeyValueCache& operator=(KeyValueCache other) noexcept;
-
-  // Adds those of new positions; returns all.
-  KeyValues append(const KeyValues& added);
-  int64_t length() const { return length_; }  // positions it holds
-  void clear() { length_ = 0; }
-
- private:
-  Tensor keys_, values_;  // [B, key_value_heads, capacity, d], of which `length_` are in use
-  int64_t length_ = 0;
-};
-
 struct MultiHeadAttentionConfig {
   int64_t dim = 0;        // of queries and of the output
   int64_t heads = 1;      // must divide dim
@@ -72,7 +48,8 @@ struct MultiHeadAttentionConfig {
   // An RMS norm with a learned scale over the d channels of each query and key, so that scores cannot grow without
   // bound (Henry et al. 2020, "Query-key normalization for Transformers"; with this norm: Qwen3, 2025).
   bool qk_norm = false;
-  int64_t window = 0;  // self-attention sees the positions less than that far away (Mask::window); 0: all
+  // Self-attention sees the positions less than that far away (Mask::window); 0: all. A cache holds all nonetheless.
+  int64_t window = 0;
 
   Positions positions = Positions::none;  // a relative scheme, for self-attention
   bool causal = false;                    // used under causal masks only: shapes T5's buckets, masks nothing itself

@@ -25,8 +25,8 @@ enum class Positions {
 inline constexpr std::array<Positions, 8> all_positions = {
     Positions::none,           Positions::sinusoidal, Positions::learned, Positions::t5,
     Positions::transformer_xl, Positions::deberta,    Positions::alibi,   Positions::rope};
-const char* name(Positions positions);  // as it is spelt above
-constexpr bool is_relative(Positions p) { return p >= Positions::t5; }
+const char* name(Positions positions);                                  // as it is spelt above
+constexpr bool is_relative(Positions p) { return p >= Positions::t5; }  // one in the scores: those come last
 
 // [length, dim / 2], f64: t · base^(-2i/dim) for the places t from `start` on and the channel pairs i.
 Tensor position_angles(int64_t length, int64_t dim, int64_t start, double base = 10000);

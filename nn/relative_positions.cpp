@@ -124,7 +124,7 @@ Variable DebertaPositions::operator()(const Variable& q, const Variable& k) cons
   const auto clipped = [&](int64_t distance) { return std::clamp(distance + most, int64_t(0), 2 * most - 1); };
   // Seen from the keys, the queries are what is `distance` away: the same with the two swapped.
   const auto towards = [&](const Linear& projection, int64_t from, int64_t to) {  // [H, to + from, d]
-    return split_heads(index_select(projection(distances), 0, by_distance(from, to, clipped)), heads);
+    return split_heads(projection(take_rows(distances, by_distance(from, to, clipped))), heads);
   };
   const Variable content_to_place = relative_shift(matmul(q, transpose(towards(relative_key, queries, keys))));
   const Variable place_to_content = relative_shift(matmul(k, transpose(towards(relative_query, keys, queries))));
