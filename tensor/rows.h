@@ -53,7 +53,7 @@ NormGradients rms_norm_backward(const Tensor& dy, const Tensor& x, const Tensor&
 // --- cross entropy -----------------------------------------------------------------------------------------------
 
 struct CrossEntropyOptions {
-  Tensor class_weights;         // [classes], or undefined: all 1
+  Tensor class_weights = {};    // [classes], or undefined: all 1
   double label_smoothing = 0;   // ε in [0, 1]
   int64_t ignore_index = -100;  // rows with this target have loss 0 and gradient 0
 };

@@ -44,9 +44,9 @@ struct Picture {
 };
 
 struct Grid {  // a table of the page
-  std::vector<std::string> header;
-  std::vector<std::vector<std::string>> rows;
-  std::string caption;
+  std::vector<std::string> header = {};
+  std::vector<std::vector<std::string>> rows = {};
+  std::string caption = {};
 };
 
 struct Exhibit {

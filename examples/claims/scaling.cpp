@@ -4,7 +4,7 @@
 
 #include "autograd/rows.h"
 #include "autograd/tape.h"
-#include "examples/claims/claim.h"
+#include "examples/claims/random_scores.h"
 #include "tensor/elementwise.h"
 #include "tensor/matmul.h"
 #include "tensor/reduce.h"
@@ -13,16 +13,6 @@
 
 namespace fovea::claims {
 namespace {
-
-const std::vector<double> widths = {4, 16, 64, 256, 512, 1024};  // d_k
-
-Axis width_axis() { return {.label = "d_k", .log = true, .ticks = widths}; }
-
-// q·k of n random queries with `keys` random keys each, all their numbers independent of variance 1. [n, keys]
-Tensor random_scores(int64_t n, int64_t keys, int64_t d, Rng rng) {
-  const Tensor q = randn({n, d, 1}, rng), k = randn({n, keys, d}, rng);
-  return squeeze(matmul(k, q), -1).to(DType::f64);
-}
 
 bool all_within(const std::vector<double>& values, double low, double high) {
   return std::all_of(values.begin(), values.end(), [&](double v) { return low <= v && v <= high; });
@@ -36,7 +26,7 @@ Exhibit variance_of_scores(const Run& run) {
   std::vector<double> ratios, means;
   for (const uint64_t seed : run.seeds(5, 3)) {
     plain.emplace_back(), scaled.emplace_back();
-    for (const double d : widths) {
+    for (const double d : score_widths) {
       const Tensor scores = random_scores(n, 1, int64_t(d), run.rng("scores", seed));
       plain.back().push_back(var(scores).item());
       scaled.back().push_back(var(scores / std::sqrt(d)).item());
@@ -45,18 +35,19 @@ Exhibit variance_of_scores(const Run& run) {
     }
   }
   const bool holds = all_within(ratios, 0.85, 1.15) && all_within(means, -0.08, 0.08);
-  return {.verdict = holds ? Verdict::holds : Verdict::fails,
-          .number = "Var(q·k) / d_k = " + spread(ratios).range_text() + " over all widths and seeds",
-          .remark =
-              "A sum of d_k independent products, each of mean 0 and variance 1, has variance d_k; dividing by "
-              "√d_k makes it 1 again. That is a statement about random vectors: nothing keeps the scores of a "
-              "trained model so small.",
-          .pictures = {
-              {line_plot({.title = "Variance of a score", .x = width_axis(), .y = {.label = "variance", .log = true}},
-                         {over_runs("q·k", widths, plain),
-                          over_runs("q·k / √d_k", widths, scaled),
-                          {.name = "d_k", .x = widths, .y = widths, .mark = Mark::dashed, .colour = 7}}),
-               "Median and range over the seeds, " + format_count(n) + " pairs each."}}};
+  return {
+      .verdict = holds ? Verdict::holds : Verdict::fails,
+      .number = "Var(q·k) / d_k = " + spread(ratios).range_text() + " over all widths and seeds",
+      .remark =
+          "A sum of d_k independent products, each of mean 0 and variance 1, has variance d_k; dividing by "
+          "√d_k makes it 1 again. That is a statement about random vectors: nothing keeps the scores of a "
+          "trained model so small.",
+      .pictures = {
+          {line_plot({.title = "Variance of a score", .x = score_width_axis(), .y = {.label = "variance", .log = true}},
+                     {over_runs("q·k", score_widths, plain),
+                      over_runs("q·k / √d_k", score_widths, scaled),
+                      {.name = "d_k", .x = score_widths, .y = score_widths, .mark = Mark::dashed, .colour = 7}}),
+           "Median and range over the seeds, " + format_count(n) + " pairs each."}}};
 }
 
 Exhibit scores_saturate_softmax(const Run& run) {
@@ -64,7 +55,7 @@ Exhibit scores_saturate_softmax(const Run& run) {
   std::vector<std::vector<double>> plain, scaled;
   for (const uint64_t seed : run.seeds(5, 3)) {
     plain.emplace_back(), scaled.emplace_back();
-    for (const double d : widths) {
+    for (const double d : score_widths) {
       const Tensor scores = random_scores(n, keys, int64_t(d), run.rng("scores", seed));
       plain.back().push_back(mean(max(softmax(scores), {-1})).item());
       scaled.back().push_back(mean(max(softmax(scores / std::sqrt(d)), {-1})).item());
@@ -77,19 +68,20 @@ Exhibit scores_saturate_softmax(const Run& run) {
     stays = stays && all_within(scaled[i], 0.18, 0.3);
     at_the_end.push_back(plain[i].back());
   }
-  return {.verdict = rises && stays ? Verdict::holds
-                     : rises        ? Verdict::within_limits
-                                    : Verdict::fails,
-          .number = "largest weight at d_k = 1,024: " + spread(at_the_end).text(3),
-          .remark =
-              "The largest of 16 weights, on average. Unscaled scores grow with √d_k and their softmax turns into a "
-              "choice of one key; scaled, it does not depend on d_k.",
-          .pictures = {{line_plot({.title = "The largest of 16 weights",
-                                   .x = width_axis(),
-                                   .y = {.label = "mean largest weight", .low = 0, .high = 1},
-                                   .y_lines = {{1.0 / keys, "all weights equal"}}},
-                                  {over_runs("q·k", widths, plain), over_runs("q·k / √d_k", widths, scaled)}),
-                        "Median and range over the seeds, " + format_count(n) + " queries each."}}};
+  return {
+      .verdict = rises && stays ? Verdict::holds
+                 : rises        ? Verdict::within_limits
+                                : Verdict::fails,
+      .number = "largest weight at d_k = 1,024: " + spread(at_the_end).text(3),
+      .remark =
+          "The largest of 16 weights, on average. Unscaled scores grow with √d_k and their softmax turns into a "
+          "choice of one key; scaled, it does not depend on d_k.",
+      .pictures = {{line_plot({.title = "The largest of 16 weights",
+                               .x = score_width_axis(),
+                               .y = {.label = "mean largest weight", .low = 0, .high = 1},
+                               .y_lines = {{1.0 / keys, "all weights equal"}}},
+                              {over_runs("q·k", score_widths, plain), over_runs("q·k / √d_k", score_widths, scaled)}),
+                    "Median and range over the seeds, " + format_count(n) + " queries each."}}};
 }
 
 // dp_k / dx_i = p_k (δ_ki − p_i): by the formula, by the tape, and by differences.
