@@ -1,6 +1,8 @@
 #include "nn/scores.h"
 
 #include <cmath>
+#include <concepts>
+#include <iterator>
 #include <limits>
 
 #include "autograd/indexing.h"
@@ -175,7 +177,8 @@ void PositiveFactor::visit(Visitor& visitor) {
 }
 
 CosineScore::CosineScore(double temperature, bool learned)
-    : inverse_temperature("CosineScore: the inverse of the temperature", 1 / temperature, learned) {}
+    : inverse_temperature("CosineScore: 1 / temperature", 1 / positive("CosineScore: temperature", temperature),
+                          learned) {}
 
 Variable CosineScore::operator()(const Variable& q, const Variable& k) const {
   Scope scope(*this);

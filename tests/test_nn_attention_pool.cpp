@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <limits>
+#include <numbers>
 
 #include "autograd/gradcheck.h"
 #include "autograd/indexing.h"
@@ -56,8 +57,9 @@ TEST_CASE("each kernel's weights are K / ΣK, and 0 where no key is in reach") {
   CHECK(max(check(ScoreKind::boxcar, inside)).item() == 0);
   CHECK(max(check(ScoreKind::epanechnikov, [&](double u) { return inside(u) * (1 - u * u); })).item() == 0);
   CHECK(max(check(ScoreKind::constant, [](double) { return 1.0; })).item() == 1.0 / 6);
-  CHECK(max(check(ScoreKind::gaussian, [](double u) { return std::exp(-u * u / 2) / std::sqrt(2 * M_PI); })).item() >
-        0.1);
+  CHECK(max(check(ScoreKind::gaussian, [](double u) {
+          return std::exp(-u * u / 2) / std::sqrt(2 * std::numbers::pi);
+        })).item() > 0.1);
 }
 
 TEST_CASE("Nadaraya–Watson with a Gaussian is softmax(−(w (x − x_i))²/2)") {
@@ -68,7 +70,7 @@ TEST_CASE("Nadaraya–Watson with a Gaussian is softmax(−(w (x − x_i))²/2)"
     const Tensor weights = softmax(square((q.value() - unsqueeze(at, 0)) * w) * -0.5);
     CHECK(max_abs_difference(a.weights.value(), weights) < 1e-12);
     const Tensor K = for_pairs(q.value(), k.value(), [&](const Row& b, const Row& c) {
-      return std::exp(-std::pow(w * distance(b, c), 2) / 2) / std::sqrt(2 * M_PI);
+      return std::exp(-std::pow(w * distance(b, c), 2) / 2) / std::sqrt(2 * std::numbers::pi);
     });
     CHECK(max_abs_difference(a.output.value(), kernel_regression(K, y)) < 1e-12);
   }
