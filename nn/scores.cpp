@@ -212,7 +212,7 @@ Variable EpanechnikovKernel::operator()(const Variable& q, const Variable& k) co
   same_channels("EpanechnikovKernel", q, k);
   const Variable u2 = squared_distances(q, k) * (w * w);  // [..., L, S]
   const Tensor out_of_reach = u2.value() >= 1.0;
-  const Variable inside = log1p(-masked_fill(u2, out_of_reach, 0));  // 0 there first, lest the gradient be 0 / 0
+  const Variable inside = log1p(-masked_fill(u2, out_of_reach, 0));  // 0 there first: at u = 1 the gradient were 0 · ∞
   return masked_fill(inside, out_of_reach, -std::numeric_limits<double>::infinity());
 }
 

@@ -126,6 +126,19 @@ TEST_CASE("every score's gradient, of inputs and parameters, under a mask") {
   }
 }
 
+TEST_CASE("a key exactly at the edge of a kernel is out of reach and gives a finite gradient") {
+  Parameter q(reshape(tensor({0, 0.5}, DType::f64), {2, 1}));
+  const Tensor k = reshape(tensor({0, 1, 2}, DType::f64), {3, 1}), v = random_f64({3, 1}, 1);
+  Tape tape;
+  const Attention a = nn::attention_pool(nn::EpanechnikovKernel(), q, k, v);
+  CHECK(identical(a.weights.value(), tensor({{1, 0, 0}, {0.5, 0.5, 0}}, DType::f64)));
+  tape.backward(weighted_sum(a.output));
+  CHECK(q.grad().at({0, 0}) == 0);
+  CHECK(std::abs(q.grad().at({1, 0})) > 1e-6);
+  CHECK(std::isfinite(q.grad().at({1, 0})));
+  CHECK(identical(nn::attention_pool(nn::BoxcarKernel(), q, k, v).weights.value(), a.weights.value()));
+}
+
 TEST_CASE("masks: what is hidden has weight 0, a query that sees nothing gets 0 and gives no gradient") {
   const Tensor v = random_f64({2, 4, 2}, 3);
   const Tensor keep = equal(tensor({{1, 1, 0, 1}, {0, 1, 1, 0}, {0, 0, 0, 0}}), 1.0);  // [L, S]
