@@ -2,6 +2,7 @@
 #pragma once
 #include "autograd/attention.h"
 #include "autograd/checkpoint.h"
+#include "autograd/convolution.h"
 #include "autograd/dropout.h"
 #include "autograd/einsum.h"
 #include "autograd/elementwise.h"

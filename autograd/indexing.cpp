@@ -18,6 +18,18 @@ struct Cat {  // each part gets its piece of dy back
   std::vector<Tensor> backward(const Tensor& dy) const { return split(dy, sizes, axis); }
 };
 
+struct Pad {
+  int axis;
+  int64_t before, after;
+  double value;
+  int64_t size = 0;
+  Tensor forward(const Tensor& x) {
+    size = x.size(axis);
+    return pad(x, axis, before, after, value);
+  }
+  Grads<1> backward(const Tensor& dy, Needs<1>) const { return {narrow(dy, axis, before, size)}; }
+};
+
 struct Repeat {  // copy i of the whole tensor adds its share
   Shape times, from;
   Tensor forward(const Tensor& x) {
@@ -157,6 +169,9 @@ std::vector<Variable> split(const Variable& x, const std::vector<int64_t>& sizes
 }
 std::vector<Variable> chunk(const Variable& x, int64_t chunks, int axis) {
   return cut(x, chunk(x.value(), chunks, axis), axis);
+}
+Variable pad(const Variable& x, int axis, int64_t before, int64_t after, double value) {
+  return record(Pad{axis, before, after, value}, x);
 }
 Variable repeat(const Variable& x, const Shape& times) { return record(Repeat{times, {}}, x); }
 Variable flip(const Variable& x, const Axes& axes) { return record(Flip{axes}, x); }

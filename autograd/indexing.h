@@ -21,6 +21,7 @@ inline Variable stack(std::initializer_list<Variable> parts, int axis = 0) {
 std::vector<Variable> split(const Variable& x, int64_t size, int axis = 0);
 std::vector<Variable> split(const Variable& x, const std::vector<int64_t>& sizes, int axis = 0);
 std::vector<Variable> chunk(const Variable& x, int64_t chunks, int axis = 0);
+Variable pad(const Variable& x, int axis, int64_t before, int64_t after, double value = 0);
 Variable repeat(const Variable& x, const Shape& times);
 Variable flip(const Variable& x, const Axes& axes);
 Variable roll(const Variable& x, int64_t shift, int axis);

@@ -89,18 +89,19 @@ struct Diagonal {
 
 struct Unfold {  // windows may overlap: an element's gradient is the sum over the windows that saw it
   int axis;
-  int64_t size, step;
+  int64_t size, step, dilation;
   Shape from;
   Tensor forward(const Tensor& x) {
     from = x.shape();
-    return unfold(x, axis, size, step);
+    return unfold(x, axis, size, step, dilation);
   }
   Grads<1> backward(const Tensor& dy, Needs<1>) const {
     Tensor dx = zeros(from, dy.dtype());
     const int place = normalize_axis("unfold", axis, from.rank());
     const int64_t windows = dy.shape()[place];
     for (int64_t i = 0; i < size; ++i) {  // element i of all windows: no two of them are the same element of x
-      Tensor seen = slice(dx, place, i, i + (windows - 1) * step + 1, step);
+      const int64_t first = i * dilation;
+      Tensor seen = slice(dx, place, first, first + (windows - 1) * step + 1, step);
       seen += select(dy, -1, i);
     }
     return {dx};
@@ -130,8 +131,8 @@ Variable expand(const Variable& x, const Shape& shape) { return record(Expand{sh
 Variable diagonal(const Variable& x, int64_t offset, int axis_a, int axis_b) {
   return record(Diagonal{offset, axis_a, axis_b, {}}, x);
 }
-Variable unfold(const Variable& x, int axis, int64_t size, int64_t step) {
-  return record(Unfold{axis, size, step, {}}, x);
+Variable unfold(const Variable& x, int axis, int64_t size, int64_t step, int64_t dilation) {
+  return record(Unfold{axis, size, step, dilation, {}}, x);
 }
 
 }  // namespace fovea

@@ -17,6 +17,6 @@ Variable squeeze(const Variable& x);
 Variable unsqueeze(const Variable& x, int axis);
 Variable expand(const Variable& x, const Shape& shape);
 Variable diagonal(const Variable& x, int64_t offset = 0, int axis_a = -2, int axis_b = -1);
-Variable unfold(const Variable& x, int axis, int64_t size, int64_t step);
+Variable unfold(const Variable& x, int axis, int64_t size, int64_t step, int64_t dilation = 1);
 
 }  // namespace fovea

@@ -45,6 +45,16 @@ struct StateReader : Visitor {
   void buffer(const std::string& path, Tensor& t) override { state[path] = t; }
 };
 
+struct StateWriter : Visitor {
+  const std::map<std::string, Tensor>* given;
+  explicit StateWriter(const std::map<std::string, Tensor>& g) : given(&g) {}
+  void parameter(const std::string& path, Parameter& p) override { p.value().copy_(given->at(path)); }
+  void buffer(const std::string& path, Tensor& t) override {
+    t = t.clone();  // copies of the module share the old one
+    t.copy_(given->at(path));
+  }
+};
+
 struct PathFinder : Visitor {
   const Module* wanted;
   std::string path;
@@ -100,7 +110,7 @@ std::map<std::string, Tensor> Module::state() {
 }
 
 void Module::load_state(const std::map<std::string, Tensor>& given) {
-  std::map<std::string, Tensor> own = state();
+  const std::map<std::string, Tensor> own = state();
   std::ostringstream problems;
   for (const auto& [name, tensor] : own) {
     const auto it = given.find(name);
@@ -114,7 +124,8 @@ void Module::load_state(const std::map<std::string, Tensor>& given) {
   }
   if (!problems.str().empty())
     fail(ErrorKind::value, "load_state: the names and shapes given are not the model's:", problems.str());
-  for (auto& [name, tensor] : own) tensor.copy_(given.at(name));
+  StateWriter visitor(given);
+  visit(visitor);
 }
 
 void Module::save(const std::string& path) { save_safetensors(path, state()); }

@@ -31,7 +31,8 @@ class Visitor {
  public:
   virtual ~Visitor() = default;
   virtual void parameter(const std::string& /*path*/, Parameter&) {}
-  virtual void buffer(const std::string& /*path*/, Tensor&) {}  // state that is not trained, as running means
+  // State that is not trained, as running means. Copies of a module share it, so it is replaced, never written into.
+  virtual void buffer(const std::string& /*path*/, Tensor&) {}
   virtual void generator(const std::string& /*path*/, Rng&) {}  // random state, as dropout's
   virtual void mode(bool& /*training*/) {}                      // true while training, false while evaluating
   virtual void enter(const std::string& /*path*/, Module&) {}

@@ -135,6 +135,21 @@ std::vector<Tensor> chunk(const Tensor& x, int64_t chunks, int axis) {
   return split(x, std::max<int64_t>((x.shape()[place] + chunks - 1) / chunks, 1), place);
 }
 
+Tensor pad(const Tensor& x, int axis, int64_t before, int64_t after, double value) {
+  const int place = normalize_axis("pad", axis, x.rank());
+  if (before < 0 || after < 0)
+    fail(ErrorKind::value, "pad: ", before, " elements before and ", after, " behind axis ", place, " of x ", x.shape(),
+         "; to take some away use narrow()");
+  if (before == 0 && after == 0) return x;
+  Shape shape = x.shape();
+  shape[place] += before + after;
+  Tensor result = empty(shape, x.dtype());
+  narrow(result, place, 0, before).fill_(value);
+  narrow(result, place, before, x.shape()[place]).copy_(x);
+  narrow(result, place, before + x.shape()[place], after).fill_(value);
+  return result;
+}
+
 Tensor repeat(const Tensor& x, const Shape& times) {
   if (times.rank() < x.rank())
     fail(ErrorKind::shape, "repeat: x ", x.shape(), " has ", x.rank(), " axes, times ", times, " names ", times.rank());

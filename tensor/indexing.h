@@ -20,6 +20,7 @@ inline Tensor stack(std::initializer_list<Tensor> parts, int axis = 0) {
 std::vector<Tensor> split(const Tensor& x, int64_t size, int axis = 0);  // views; the last may be smaller
 std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& sizes, int axis = 0);  // views; Σ sizes = all
 std::vector<Tensor> chunk(const Tensor& x, int64_t chunks, int axis = 0);                     // at most so many views
+Tensor pad(const Tensor& x, int axis, int64_t before, int64_t after, double value = 0);       // more at both ends
 Tensor repeat(const Tensor& x, const Shape& times);     // the whole of x, so often along each axis (tiling)
 Tensor flip(const Tensor& x, const Axes& axes);         // a copy that runs backwards
 Tensor roll(const Tensor& x, int64_t shift, int axis);  // element i moves to (i + shift) mod size

@@ -1,6 +1,7 @@
 #include "tensor/views.h"
 
 #include <algorithm>
+#include <string>
 
 namespace fovea {
 namespace {
@@ -198,17 +199,20 @@ Tensor diagonal(const Tensor& x, int64_t offset, int axis_a, int axis_b) {
   return x.view(shape, strides, start);
 }
 
-Tensor unfold(const Tensor& x, int axis, int64_t size, int64_t step) {
+Tensor unfold(const Tensor& x, int axis, int64_t size, int64_t step, int64_t dilation) {
   const int place = normalize_axis("unfold", axis, x.rank());
   const int64_t available = x.shape()[place];
-  if (size < 1 || step < 1 || size > available)
+  if (dilation < 1) fail(ErrorKind::value, "unfold: dilation ", dilation, "; it must be at least 1");
+  const int64_t most = available > 0 ? (available - 1) / dilation + 1 : 0;  // elements of one window
+  if (size < 1 || step < 1 || size > most)
     fail(ErrorKind::value, "unfold: windows of ", size, " every ", step, " on axis ", place, " of x ", x.shape(),
-         "; the window must have 1 to ", available, " elements and the step be at least 1");
+         dilation == 1 ? "" : " with dilation " + std::to_string(dilation), "; the window must have 1 to ", most,
+         " elements and the step be at least 1");
   Shape shape = x.shape();
   Strides strides = x.strides();
-  shape[place] = (available - size) / step + 1;
+  shape[place] = (available - (size - 1) * dilation - 1) / step + 1;
   shape.push_back(size);
-  strides.push_back(strides[place]);
+  strides.push_back(strides[place] * dilation);
   strides[place] *= step;
   return x.view(shape, strides);
 }

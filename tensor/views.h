@@ -20,7 +20,8 @@ Tensor unsqueeze(const Tensor& x, int axis);                              // a n
 Tensor expand(const Tensor& x, const Shape& shape);                       // size-1 axes repeated by stride 0
 Tensor diagonal(const Tensor& x, int64_t offset = 0, int axis_a = -2,
                 int axis_b = -1);  // becomes the last axis
-// Sliding windows: axis of n becomes (n - size) / step + 1 windows; a last axis of `size` holds each.
-Tensor unfold(const Tensor& x, int axis, int64_t size, int64_t step);
+// Sliding windows: axis of n becomes (n - span) / step + 1 windows; a last axis of `size` holds each, its elements
+// `dilation` apart, so that a window spans (size - 1) dilation + 1.
+Tensor unfold(const Tensor& x, int axis, int64_t size, int64_t step, int64_t dilation = 1);
 
 }  // namespace fovea

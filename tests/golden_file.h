@@ -37,11 +37,11 @@ class GoldenFile {
   }
   void check(const std::string& name, double got) { check(name, scalar(got, dtype_)); }
 
-  // A module's parameters are "prefix" + path here, their gradients that + ".grad".
+  // A module's parameters and buffers are "prefix" + path here, the gradients that + ".grad".
   void load_into(nn::Module& module, const std::string& prefix = "") {
     module.to(dtype_);
     std::map<std::string, Tensor> state;
-    for (const auto& [path, p] : module.parameters()) state[path] = (*this)[prefix + path];
+    for (const auto& [path, t] : module.state()) state[path] = (*this)[prefix + path];
     module.load_state(state);
   }
   void check_parameters(nn::Module& module, const std::string& prefix, const std::string& suffix) {

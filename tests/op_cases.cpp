@@ -42,7 +42,7 @@ OpCase resized(const OpCase& row, const std::string& suffix, const std::function
 const std::vector<OpCase>& op_cases() {
   static const std::vector<OpCase> all = [] {
     std::vector<OpCase> rows = elementwise_cases();
-    for (const auto& part : {row_cases(), move_cases(), attention_cases()})
+    for (const auto& part : {row_cases(), move_cases(), attention_cases(), convolution_cases()})
       rows.insert(rows.end(), part.begin(), part.end());
     return rows;
   }();

@@ -71,5 +71,6 @@ std::vector<OpCase> elementwise_cases();
 std::vector<OpCase> row_cases();   // reductions, softmax, norms, losses, products
 std::vector<OpCase> move_cases();  // views, indexing
 std::vector<OpCase> attention_cases();
+std::vector<OpCase> convolution_cases();
 
 }  // namespace fovea::tests

@@ -34,6 +34,7 @@ void add_views(std::vector<OpCase>& rows) {
   one("diagonal below", Sizes::any, {4, 3}, [](const Variable& x) { return diagonal(x, -1); });
   one("unfold overlapping", Sizes::many, {2, 7}, [](const Variable& x) { return unfold(x, 1, 3, 1); });
   one("unfold with gaps", Sizes::many, {8, 2}, [](const Variable& x) { return unfold(x, 0, 2, 3); });
+  one("unfold dilated", Sizes::many, {2, 9}, [](const Variable& x) { return unfold(x, 1, 3, 2, 3); });
 }
 
 void add_places(std::vector<OpCase>& rows) {
@@ -54,6 +55,8 @@ void add_places(std::vector<OpCase>& rows) {
     return split(x, std::vector<int64_t>{1, 3, 1})[1];
   });
   one("chunk", Sizes::fixed, normal({2, 6}), [](const Variable& x) { return chunk(x, 3, -1)[1]; });
+  one("pad", Sizes::any, normal({2, 3, 4}), [](const Variable& x) { return pad(x, 1, 2, 1, 0.5); });
+  one("pad before, last axis", Sizes::any, normal({3, 4}), [](const Variable& x) { return pad(x, -1, 3, 0); });
   one("repeat", Sizes::any, normal({2, 3}), [](const Variable& x) { return repeat(x, {2, 3}); });
   one("repeat along a new axis", Sizes::any, normal({2, 3}), [](const Variable& x) { return repeat(x, {2, 1, 2}); });
   one("flip", Sizes::any, normal({2, 3, 4}), [](const Variable& x) { return flip(x, {0, -1}); });

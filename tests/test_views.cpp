@@ -175,12 +175,19 @@ TEST_CASE("unfold: overlapping windows, windows with gaps, one window") {
     CHECK(maps(unfold(x, 0, 3, 1), x, {5, 2, 3}, [](const Dims& i) { return Dims{i[0] + i[2], i[1]}; }));
     CHECK(maps(unfold(x, 0, 2, 3), x, {2, 2, 2}, [](const Dims& i) { return Dims{3 * i[0] + i[2], i[1]}; }));
     CHECK(maps(unfold(x, -2, 7, 1), x, {1, 2, 7}, [](const Dims& i) { return Dims{i[2], i[1]}; }));
+    CHECK(maps(unfold(x, 0, 3, 2, 2), x, {2, 2, 3}, [](const Dims& i) { return Dims{2 * i[0] + 2 * i[2], i[1]}; }));
     CHECK(shares(unfold(x, 0, 3, 1), x));
+    CHECK(shares(unfold(x, 0, 2, 1, 3), x));
   }
   CHECK_THROWS_WITH_AS(unfold(zeros({4}), 0, 5, 1),
                        "unfold: windows of 5 every 1 on axis 0 of x [4]; the window must have 1 to 4 elements and the "
                        "step be at least 1",
                        ValueError);
+  CHECK_THROWS_WITH_AS(unfold(zeros({4}), 0, 3, 1, 2),
+                       "unfold: windows of 3 every 1 on axis 0 of x [4] with dilation 2; the window must have 1 to 2 "
+                       "elements and the step be at least 1",
+                       ValueError);
+  CHECK_THROWS_AS(unfold(zeros({4}), 0, 1, 1, 0), ValueError);
   CHECK_THROWS_AS(unfold(zeros({4}), 0, 0, 1), ValueError);
   CHECK_THROWS_AS(unfold(zeros({4}), 0, 2, 0), ValueError);
 }

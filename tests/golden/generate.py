@@ -12,6 +12,7 @@ sys.dont_write_bytecode = True
 import torch  # noqa: E402
 
 from attention import attention, mha  # noqa: E402
+from convolution import convolution  # noqa: E402
 from layers import decoder_layer, encoder_layer  # noqa: E402
 from models import gpt, gpt_tied, transformer  # noqa: E402
 from ops import ops  # noqa: E402
@@ -34,7 +35,8 @@ def main():
     torch.use_deterministic_algorithms(True)
     torch.set_default_dtype(torch.float32 if options.float32 else torch.float64)
 
-    files = [make() for make in (ops, attention, mha, encoder_layer, decoder_layer, transformer, gpt, gpt_tied, optim, recurrent)]
+    files = [make() for make in (ops, attention, mha, encoder_layer, decoder_layer, transformer, gpt, gpt_tied, optim,
+                                 recurrent, convolution)]
     options.out.mkdir(parents=True, exist_ok=True)
     for file in files:
         file.write(options.out)
