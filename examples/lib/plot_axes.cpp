@@ -32,7 +32,10 @@ std::string with_minus_sign(std::string text) { return text.starts_with('-') ? "
 // 0.25, 1,500, 2e9: with so many decimals.
 std::string tick_text(double value, int decimals) {
   const double size = std::abs(value);
-  if (size >= 1e7 || (size > 0 && size < 1e-5)) return with_minus_sign(format_significant(value, 3));
+  if (size >= 1e7 || (size > 0 && size < 1e-5)) {
+    const int power = int(std::floor(std::log10(size) + 1e-9));
+    return with_minus_sign(format_significant(value / std::pow(10, power), 3) + "·" + power_of_ten(power));
+  }
   if (decimals == 0 && size >= 1000) return with_minus_sign(format_count(std::llround(value)));
   return with_minus_sign(format_fixed(value == 0 ? 0 : value, decimals));
 }
@@ -66,7 +69,7 @@ std::vector<double> linear_ticks(double low, double high, int wanted) {
 }
 
 std::vector<double> log_ticks(double low, double high) {
-  const double decades = std::log10(high / low);
+  const double decades = std::log10(high) - std::log10(low);
   if (decades < 0.7) return linear_ticks(low, high, 5);
   const int from = int(std::floor(std::log10(low) + 1e-9)), to = int(std::ceil(std::log10(high) - 1e-9));
   const int every = std::max(1, int(std::ceil(decades / 8)));
@@ -113,7 +116,7 @@ void Extent::add(const std::vector<double>& values) {
 // --- the panel ---------------------------------------------------------------------------------------------------
 
 double Panel::Scale::part(double value) const {
-  return log ? std::log(value / low) / std::log(high / low) : (value - low) / (high - low);
+  return log ? (std::log(value) - std::log(low)) / (std::log(high) - std::log(low)) : (value - low) / (high - low);
 }
 
 Panel::Scale Panel::scale_of(const Axis& axis, const Extent& extent, Room room, int ticks) {
@@ -121,13 +124,12 @@ Panel::Scale Panel::scale_of(const Axis& axis, const Extent& extent, Room room, 
   s.log = axis.log;
   s.low = extent.empty() ? (axis.log ? 0.1 : 0.0) : extent.low();
   s.high = extent.empty() ? 1 : extent.high();
-  const double apart = s.log ? s.high / s.low : s.high - s.low;
   const double beyond = room == Room::tight ? 0 : 0.04;
   if (s.log) {
-    const double ratio = apart > 1 ? std::pow(apart, beyond) : 2;
-    s.low = s.low / ratio, s.high = s.high * ratio;
+    const double ratio = s.low < s.high ? std::exp(beyond * (std::log(s.high) - std::log(s.low))) : 2;
+    s.low /= ratio, s.high *= ratio;
   } else {
-    const double more = apart > 0 ? beyond * apart : std::max(0.5, 0.1 * std::abs(s.low));
+    const double more = s.low < s.high ? beyond * (s.high - s.low) : s.low == 0 ? 0.5 : 0.1 * std::abs(s.low);
     s.low -= more, s.high += more;
   }
   if (axis.low) s.low = *axis.low;
@@ -154,13 +156,21 @@ Panel::Panel(const PlotOptions& options, const Extent& x, const Extent& y, const
   right_ = options.width - std::max(14.0, x_.labels.empty() ? 0 : text_width(x_.labels.back()) / 2 + 2);
   bottom_ = options.height - gap - line_height - (options.x.label.empty() ? 0 : line_height + 2) - more_room_below;
   top_ = gap;
-  if (!options.title.empty()) {
-    pen.text({gap, top_ + title_size}, options.title, {.size = title_size, .bold = true});
-    top_ += line_height + gap;
-  }
+  draw_title();
   draw_legend(legend);
   top_ += 4;
+  draw_x_references();
   draw_axes();
+  if (x.empty() && legend.empty())
+    pen.text({(left_ + right_) / 2, (top_ + bottom_) / 2}, "no data", {.anchor = Anchor::middle, .colour = &ink::mute});
+}
+
+void Panel::draw_title() {
+  for (const std::string& line : wrapped_lines(options_.title, options_.width - 2 * gap, title_size, true)) {
+    pen.text({gap, top_ + title_size}, line, {.size = title_size, .bold = true});
+    top_ += line_height;
+  }
+  if (!options_.title.empty()) top_ += gap;
 }
 
 // A sample of each series and its name, in as many lines as they need, above the panel.
@@ -206,12 +216,43 @@ void Panel::draw_axes() {
   }
   pen.line({left_, bottom_}, {right_, bottom_}, ink::axis);
   if (!options_.x.label.empty())
-    pen.text({(left_ + right_) / 2, options_.height - gap - 2}, options_.x.label, {.anchor = Anchor::middle});
+    pen.text({(left_ + right_) / 2, options_.height - gap - 2}, options_.x.label,
+             {.anchor = Anchor::middle, .size = fitting_size(options_.x.label, options_.width - 2 * gap)});
   if (!options_.y.label.empty())
-    pen.text({gap + 12, (top_ + bottom_) / 2}, options_.y.label, {.anchor = Anchor::middle, .turned = -90});
+    pen.text(
+        {gap + 12, (top_ + bottom_) / 2}, options_.y.label,
+        {.anchor = Anchor::middle, .size = fitting_size(options_.y.label, options_.height - 2 * gap), .turned = -90});
+}
+
+// Their names stand above the panel, clear of the data: in a second line where they would run into each other.
+void Panel::draw_x_references() {
+  struct Name {
+    double x, line;
+    std::string text;
+  };
+  std::vector<Name> names;
+  std::vector<double> taken;  // the right end of each line so far
+  std::vector<Reference> sorted = options_.x_lines;
+  std::sort(sorted.begin(), sorted.end(), [](const Reference& a, const Reference& b) { return a.at < b.at; });
+  for (const auto& [at, label] : sorted) {
+    if (label.empty() || !shows(at, y_.log ? y_.high : y_.low)) continue;
+    const double half = text_width(label, 12) / 2;
+    const double x = std::clamp(at_x(at), std::min(left_ + half, right_ - half), std::max(left_ + half, right_ - half));
+    size_t line = 0;
+    while (line < taken.size() && x - half < taken[line] + 8) ++line;
+    if (line == taken.size()) taken.push_back(0);
+    taken[line] = x + half;
+    names.push_back({x, double(line), label});
+  }
+  for (const auto& [x, line, text] : names)
+    pen.text({x, top_ + 11 + 15 * line}, text, {.anchor = Anchor::middle, .size = 12, .colour = &ink::mute});
+  top_ += 15 * double(taken.size()) + (taken.empty() ? 0 : 2);
 }
 
 void Panel::draw_references() {
+  for (const Reference& line : options_.x_lines) {
+    if (shows(line.at, y_.low)) pen.line({at_x(line.at), top_}, {at_x(line.at), bottom_}, ink::mute, 1.2, "2 3");
+  }
   for (const auto& [at, label] : options_.y_lines) {
     if (!shows(x_.low, at)) continue;
     const double y = at_y(at);
@@ -219,14 +260,6 @@ void Panel::draw_references() {
     const bool above = y - top_ > line_height;
     pen.text({right_ - 4, above ? y - 5 : y + 14}, label,
              {.anchor = Anchor::end, .size = 12, .colour = &ink::mute, .halo = true});
-  }
-  for (const auto& [at, label] : options_.x_lines) {
-    if (!shows(at, y_.low)) continue;
-    const double x = at_x(at);
-    pen.line({x, top_}, {x, bottom_}, ink::mute, 1.2, "2 3");
-    const bool right = x + 5 + text_width(label, 12) < right_;
-    pen.text({right ? x + 5 : x - 5, top_ + 12}, label,
-             {.anchor = right ? Anchor::start : Anchor::end, .size = 12, .colour = &ink::mute, .halo = true});
   }
 }
 

@@ -72,8 +72,10 @@ class Panel {
     double part(double value) const;  // 0 at low, 1 at high
   };
   static Scale scale_of(const Axis& axis, const Extent& extent, Room room, int ticks);
+  void draw_title();
   void draw_legend(const std::vector<LegendEntry>& legend);
   void draw_axes();
+  void draw_x_references();
   void draw_references();
 
   PlotOptions options_;

@@ -122,6 +122,12 @@ Plot bar_plot(const PlotOptions& options, const std::vector<std::string>& catego
   }
   for (const Reference& line : options.y_lines) y.add(line.at);
 
+  if (!options.y.log && !y.empty()) {  // room for the numbers
+    const double apart = y.high() - y.low();
+    y.add(y.high() + 0.04 * apart);
+    if (y.low() < 0) y.add(y.low() - 0.06 * apart);
+  }
+
   // The axis below has names, not numbers: its room is part of the height, so the panel gets that much less.
   const CategoryNames names(categories);
   const double room = (options.width - 80) / double(std::max<size_t>(categories.size(), 1));
@@ -145,14 +151,15 @@ Plot bar_plot(const PlotOptions& options, const std::vector<std::string>& catego
       const double left = panel.at_x(double(i)) - group / 2 + width * double(b), middle = left + width / 2;
       const double top = std::clamp(panel.at_y(value), panel.top(), panel.bottom());
       panel.pen.box(left + 1, std::min(top, floor), width - 2, std::abs(top - floor), series_ink(int(b)), 0.85);
-      double highest = std::min(top, floor);
-      if (!bars[b].low.empty() && panel.has_place(0, bars[b].low[i]) && panel.has_place(0, bars[b].high[i])) {
-        panel.pen.line({middle, panel.at_y(bars[b].low[i])}, {middle, panel.at_y(bars[b].high[i])}, ink::text, 1.4);
-        highest = std::min(highest, panel.at_y(bars[b].high[i]));
-      }
-      const std::string text = format_significant(value, 3);
-      if (text_width(text, 11) + 2 < width && highest - 14 > panel.top() - 16)
-        panel.pen.text({middle, highest - 4}, text, {.anchor = Anchor::middle, .size = 11, .colour = &ink::mute});
+      const double low = bars[b].low.empty() ? value : bars[b].low[i],
+                   high = bars[b].low.empty() ? value : bars[b].high[i];
+      if (!panel.has_place(0, low) || !panel.has_place(0, high)) continue;
+      if (low < high) panel.pen.line({middle, panel.at_y(low)}, {middle, panel.at_y(high)}, ink::text, 1.4);
+      std::string text = format_significant(value, 3);
+      if (value < 0) text = "−" + text.substr(1);
+      const double place = value < 0 ? panel.at_y(std::min(low, value)) + 12 : panel.at_y(std::max(high, value)) - 4;
+      if (text_width(text, 11) + 2 < width)
+        panel.pen.text({middle, place}, text, {.anchor = Anchor::middle, .size = 11, .colour = &ink::mute});
     }
   }
   if (floor < panel.bottom()) panel.pen.line({panel.left(), floor}, {panel.right(), floor}, ink::axis);

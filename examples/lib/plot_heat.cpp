@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <map>
 
 #include "examples/lib/format.h"
 #include "examples/lib/plot.h"
@@ -11,6 +12,8 @@
 
 namespace fovea::lib {
 namespace {
+
+constexpr double number_size = 11.5;
 
 struct Colour {
   double r, g, b;
@@ -117,30 +120,40 @@ void hatch(Pen& pen, const HeatLayout& at, int64_t row, int64_t column) {
   }
 }
 
+// The cells of one colour are one path, in units of cells; equal neighbours are one box of it.
+void draw_colours(Pen& pen, const HeatLayout& at, const HeatScale& scale, const std::vector<double>& v) {
+  std::map<std::string, std::string> paths;  // colour -> cells
+  for (int64_t r = 0; r < at.rows; ++r) {
+    const auto cell = [&](int64_t c) { return v[size_t(r * at.columns + c)]; };
+    for (int64_t c = 0, same = 1; c < at.columns; c += same, same = 1) {
+      if (!std::isfinite(cell(c))) continue;
+      const std::string colour = hex(scale(cell(c)));
+      while (c + same < at.columns && std::isfinite(cell(c + same)) && hex(scale(cell(c + same))) == colour) ++same;
+      const std::string wide = std::to_string(same);
+      paths[colour] += "M" + std::to_string(c) + " " + std::to_string(r) + "h" + wide + "v1h-" + wide + "z";
+    }
+  }
+  pen.raw("<svg x=\"" + px(at.left) + "\" y=\"" + px(at.top) + "\" width=\"" + px(at.width) + "\" height=\"" +
+          px(at.height) + "\" viewBox=\"0 0 " + std::to_string(at.columns) + " " + std::to_string(at.rows) +
+          "\" preserveAspectRatio=\"none\" shape-rendering=\"crispEdges\">\n");
+  for (const auto& [colour, cells] : paths) pen.raw("<path fill=\"" + colour + "\" d=\"" + cells + "\"/>\n");
+  pen.raw("</svg>\n");
+}
+
 void draw_cells(Pen& pen, const HeatLayout& at, const HeatScale& scale, const HeatOptions& o,
                 const std::vector<double>& v) {
+  draw_colours(pen, at, scale, v);
   for (int64_t r = 0; r < at.rows; ++r) {
     for (int64_t c = 0; c < at.columns; ++c) {
       const double value = v[size_t(r * at.columns + c)];
-      if (!std::isfinite(value)) {
-        hatch(pen, at, r, c);
-        if (at.cell_width > 30 || o.decimals >= 0)
-          pen.text({at.x(c) + at.cell_width / 2, at.y(r) + at.cell_height / 2 + 4}, cell_text(value, 0),
-                   {.anchor = Anchor::middle, .size = 12, .bold = true, .halo = true});
-        continue;
-      }
-      int64_t same = 1;  // equal neighbours are one box: half a mask is one colour
-      while (o.decimals < 0 && c + same < at.columns && v[size_t(r * at.columns + c + same)] == value) ++same;
-      const Colour colour = scale(value);
-      // A little over its edge, so that no seam of paper shows between the cells.
-      const double over_x = c + same < at.columns ? 0.4 : 0, over_y = r + 1 < at.rows ? 0.4 : 0;
-      pen.box(at.x(c), at.y(r), at.cell_width * double(same) + over_x, at.cell_height + over_y, hex(colour));
-      if (o.decimals >= 0) {
-        pen.raw("<text x=\"" + px(at.x(c) + at.cell_width / 2) + "\" y=\"" + px(at.y(r) + at.cell_height / 2 + 4) +
-                "\" text-anchor=\"middle\" font-size=\"11.5\" fill=\"" + (is_dark(colour) ? "#ffffff" : "#111111") +
-                "\">" + cell_text(value, o.decimals) + "</text>\n");
-      }
-      c += same - 1;
+      const bool finite = std::isfinite(value);
+      if (!finite) hatch(pen, at, r, c);
+      if (o.decimals < 0 && (finite || at.cell_width < 30)) continue;
+      const Pen::Point middle = {at.x(c) + at.cell_width / 2, at.y(r) + at.cell_height / 2 + 4};
+      if (finite)
+        pen.number(middle, cell_text(value, o.decimals), is_dark(scale(value)) ? "#ffffff" : "#111111", number_size);
+      else
+        pen.text(middle, cell_text(value, 0), {.anchor = Anchor::middle, .size = 12, .halo = true});
     }
   }
   pen.frame(at.left, at.top, at.width, at.height, ink::axis);
@@ -173,7 +186,7 @@ double draw_bar(Pen& pen, const HeatLayout& at, const HeatScale& scale, const He
     pen.box(x, at.top + height * i / steps, 12, height / steps + more, hex(colour_at(scale.palette, part)));
   }
   pen.frame(x, at.top, 12, height, ink::axis);
-  const std::vector<double> ticks = linear_ticks(scale.low, scale.high, std::max(2, int(height / 45)));
+  const std::vector<double> ticks = linear_ticks(scale.low, scale.high, std::max(3, int(height / 45)));
   const std::vector<std::string> labels = tick_texts(ticks, false);
   double widest = 0;
   for (size_t i = 0; i < ticks.size(); ++i) {
@@ -206,7 +219,7 @@ Plot heat_map(const HeatOptions& options, const Tensor& values) {
   const HeatScale scale(options, v);
   double widest = 0;
   if (options.decimals >= 0) {
-    for (const double value : v) widest = std::max(widest, text_width(cell_text(value, options.decimals), 11.5));
+    for (const double value : v) widest = std::max(widest, text_width(cell_text(value, options.decimals), number_size));
   }
   const HeatLayout at(options, values, widest);
   Pen pen;

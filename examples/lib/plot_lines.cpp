@@ -53,6 +53,7 @@ void draw_error_bars(Panel& panel, const Series& s, const Ink& colour) {
 
 void draw_line(Panel& panel, const Series& s, const Ink& colour) {
   for (const auto& [first, last] : stretches(panel, s, s.y)) {
+    if (last - first == 1) panel.pen.mark(panel(s.x[first], s.y[first]), 0, colour, 2);  // a line would not show
     std::vector<Pen::Point> points;
     for (size_t i = first; i < last; ++i) points.push_back(panel(s.x[i], s.y[i]));
     panel.pen.lines(points, colour, 2, s.mark == Mark::dashed ? "6 4" : "");
@@ -106,9 +107,8 @@ Plot line_plot(const PlotOptions& options, const std::vector<Series>& series) {
   }
   panel.end_inside();
   for (size_t i = 0; i < series.size(); ++i) {
-    const bool alone = series[i].x.size() == 1;  // a line of one point would not show
     const bool marked = series[i].mark == Mark::points || series[i].mark == Mark::line_and_points;
-    if (marked || alone) draw_points(panel, series[i], colour_of(i));
+    if (marked) draw_points(panel, series[i], colour_of(i));
   }
   return panel.finish();
 }

@@ -1,7 +1,9 @@
 // The pen that plots are drawn with. See plot_svg.h.
 #include "examples/lib/plot_svg.h"
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <cstdio>
 
@@ -60,15 +62,59 @@ std::string label_of(const Plot& plot) { return "<title>" + escaped_xml(plot.tit
 
 const Ink& series_ink(int i) { return series()[size_t(i % series_inks)].ink; }
 
+std::vector<TextRun> text_runs(std::string_view text) {
+  const auto is_word = [&](size_t i) {
+    return i < text.size() && (std::isalnum(static_cast<unsigned char>(text[i])) || text[i] == '_');
+  };
+  const auto is_letter = [&](size_t i) {
+    return std::isalpha(static_cast<unsigned char>(text[i])) || (text[i] & 0x80) != 0;
+  };
+  std::vector<TextRun> runs;
+  size_t start = 0;
+  for (size_t i = 1; i + 1 < text.size(); ++i) {
+    if (text[i] != '_' || i < start + 1 || !is_letter(i - 1) || (i > 1 && is_word(i - 2))) continue;
+    size_t end = i + 1;
+    while (end < text.size() && is_word(end) && text[end] != '_') ++end;
+    if (end == i + 1 || end - i > 6 || is_word(end)) continue;
+    runs.push_back({text.substr(start, i - start)});
+    runs.push_back({text.substr(i + 1, end - i - 1), true});
+    start = end;
+  }
+  if (start < text.size()) runs.push_back({text.substr(start)});
+  return runs;
+}
+
 double text_width(std::string_view text, double size, bool bold) {
   double thousandths = 0;
-  for (size_t i = 0; i < text.size();) {
-    const Utf8Character c = next_utf8(text, i);
-    const std::string_view letter = text.substr(i, size_t(c.bytes));
-    thousandths += c.code >= 32 && c.code < 127 ? letter_widths[c.code - 32] : 600 * double(display_width(letter));
-    i += size_t(c.bytes);
+  for (const auto& [part, index] : text_runs(text)) {
+    for (size_t i = 0; i < part.size();) {
+      const Utf8Character c = next_utf8(part, i);
+      const std::string_view letter = part.substr(i, size_t(c.bytes));
+      const double width =
+          c.code >= 32 && c.code < 127 ? letter_widths[c.code - 32] : 600 * double(display_width(letter));
+      thousandths += index ? index_size * width : width;
+      i += size_t(c.bytes);
+    }
   }
   return thousandths / 1000 * size * (bold ? 1.1 : 1.04);
+}
+
+double fitting_size(std::string_view text, double room, double size) {
+  return std::min(size, size * room / std::max(text_width(text, size), 1.0));
+}
+
+std::vector<std::string> wrapped_lines(std::string_view text, double room, double size, bool bold) {
+  std::vector<std::string> lines;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find(' ', at), text.size());
+    const std::string word(text.substr(at, end - at));
+    if (!lines.empty() && text_width(lines.back() + " " + word, size, bold) <= room)
+      lines.back() += " " + word;
+    else
+      lines.push_back(word);
+    at = end + 1;
+  }
+  return lines;
 }
 
 std::string escaped_xml(std::string_view text) {
@@ -156,16 +202,31 @@ void Pen::mark(Point p, int shape, const Ink& colour, double r, double opacity) 
 
 void Pen::text(Point p, std::string_view words, const TextStyle& style) {
   const auto write = [&](const std::string& colour) {
+    bool lowered = false;
     body_ += "<text x=\"" + px(p.x) + "\" y=\"" + px(p.y) + "\" " + colour;
     if (style.anchor != Anchor::start)
       body_ += style.anchor == Anchor::end ? " text-anchor=\"end\"" : " text-anchor=\"middle\"";
     if (style.size != font_size) body_ += " font-size=\"" + px(style.size) + "\"";
     if (style.bold) body_ += " font-weight=\"700\"";
     if (style.turned != 0) body_ += " transform=\"rotate(" + px(style.turned) + " " + px(p.x) + " " + px(p.y) + ")\"";
-    body_ += ">" + escaped_xml(words) + "</text>\n";
+    body_ += ">";
+    for (const auto& [part, index] : text_runs(words)) {
+      if (!index && !lowered)
+        body_ += escaped_xml(part);
+      else  // an index, or what comes back up from it
+        body_ += "<tspan dy=\"" + px((index ? 0.22 : -0.22) * style.size) + "\" font-size=\"" +
+                 px((index ? index_size : 1) * style.size) + "\">" + escaped_xml(part) + "</tspan>";
+      lowered = index;
+    }
+    body_ += "</text>\n";
   };
   if (style.halo) write("fill=\"none\" stroke-linejoin=\"round\" " + stroke(ink::paper, 3.5));
   write(fill(*style.colour));
+}
+
+void Pen::number(Point p, std::string_view digits, std::string_view colour, double size) {
+  body_ += "<text x=\"" + px(p.x) + "\" y=\"" + px(p.y) + "\" text-anchor=\"middle\" font-size=\"" + px(size) +
+           "\" fill=\"" + std::string(colour) + "\">" + std::string(digits) + "</text>\n";
 }
 
 std::string plot_style() {

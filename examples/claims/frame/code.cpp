@@ -5,6 +5,8 @@
 #include <array>
 #include <cctype>
 
+#include "examples/lib/plot_svg.h"
+
 namespace fovea::claims {
 namespace {
 
@@ -25,14 +27,91 @@ std::string_view experiment_of(std::string_view text, const std::string& id) {
   return at == text.npos ? std::string_view() : word_at(text, at + field.size());
 }
 
-// Where the comment begins that stands right above a line.
-size_t with_comment_above(std::string_view text, size_t line) {
-  while (line > 0) {
-    const size_t above = line < 2 ? 0 : text.rfind('\n', line - 2) + 1;  // npos + 1 is 0
-    if (text.substr(above, 2) != "//") break;
-    line = above;
+// A declaration in column 0 (a function, a struct, a constant), with the comment right above it.
+struct Block {
+  std::string_view name, text;
+  size_t begin;
+};
+
+std::string_view line_at(std::string_view text, size_t at) { return text.substr(at, text.find('\n', at) - at); }
+
+bool begins_block(std::string_view line) {
+  if (line.empty() || !is_word(line[0])) return false;
+  for (const std::string_view other : {"namespace", "using", "extern"}) {
+    if (line.starts_with(other)) return false;
   }
-  return line;
+  return true;
+}
+
+// "Exhibit name(…", "struct Name", "const std::vector<double> name = …": the last word before one of ( = { : ;
+std::string_view declared_name(std::string_view head) {
+  size_t end = 0;
+  while (end < head.size() && head.substr(end, 1).find_first_of("(={;") != 0 && head.substr(end, 3) != " : ") ++end;
+  while (end > 0 && !is_word(head[end - 1])) --end;
+  size_t begin = end;
+  while (begin > 0 && is_word(head[begin - 1])) --begin;
+  return head.substr(begin, end - begin);
+}
+
+// Where the block ends that begins at a line: behind the } that closes it in column 0, or before the next line that
+// begins there.
+size_t end_of_block(std::string_view text, size_t at) {
+  size_t end = at + line_at(text, at).size() + 1;
+  for (size_t next = end; next < text.size(); next += line_at(text, next).size() + 1) {
+    const std::string_view line = line_at(text, next);
+    if (line.empty()) continue;
+    if (line[0] != ' ' && line[0] != '}') break;
+    end = next + line.size() + 1;
+    if (line[0] == '}') break;
+  }
+  return std::min(end, text.size());
+}
+
+std::vector<Block> blocks_of(std::string_view text) {
+  std::vector<Block> blocks;
+  size_t comment = text.npos;  // the first line of the one right above
+  for (size_t at = 0; at < text.size();) {
+    const std::string_view line = line_at(text, at);
+    size_t next = at + line.size() + 1;
+    if (begins_block(line)) {
+      const size_t begin = std::min(comment, at);
+      next = end_of_block(text, at);
+      blocks.push_back({declared_name(line), text.substr(begin, next - begin), begin});
+    }
+    comment = line.starts_with("//") ? std::min(comment, at) : text.npos;
+    at = next;
+  }
+  return blocks;
+}
+
+bool mentions(std::string_view code, std::string_view name) {
+  for (size_t at = code.find(name); at != code.npos; at = code.find(name, at + 1)) {
+    const bool starts = at == 0 || !is_word(code[at - 1]);
+    if (starts && word_at(code, at) == name) return true;
+  }
+  return false;
+}
+
+// What a block leans on, directly or through others, but no other experiment.
+std::string helpers_of(const Block& experiment, const std::vector<Block>& blocks) {
+  std::vector<bool> used(blocks.size(), false);
+  std::vector<const Block*> open = {&experiment};
+  while (!open.empty()) {
+    const Block* user = open.back();
+    open.pop_back();
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      const Block& block = blocks[i];
+      if (used[i] || block.begin == experiment.begin || block.text.find("Exhibit ") != block.text.npos) continue;
+      if (block.text.find("std::vector<Claim>") != block.text.npos || !mentions(user->text, block.name)) continue;
+      used[i] = true;
+      open.push_back(&block);
+    }
+  }
+  std::string text;
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    if (used[i]) text.append(text.empty() ? "" : "\n").append(blocks[i].text);
+  }
+  return text;
 }
 
 constexpr std::array<std::string_view, 34> keywords = {
@@ -56,15 +135,33 @@ Code code_of(const Claim& claim, const std::vector<Source>& sources) {
   for (const auto& [path, text] : sources) {
     const std::string_view name = experiment_of(text, claim.id);
     if (name.empty()) continue;
-    const size_t head = text.find("Exhibit " + std::string(name) + "(");
-    const size_t end = head == text.npos ? head : text.find("\n}\n", head);
-    if (end == text.npos) continue;
-    const size_t begin = with_comment_above(text, text.rfind('\n', head) + 1);
-    return {.path = std::string(path),
-            .line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(begin), '\n'),
-            .text = std::string(text.substr(begin, end + 3 - begin))};
+    const std::vector<Block> blocks = blocks_of(text);
+    for (const Block& block : blocks) {
+      if (block.name != name || block.text.find("Exhibit ") == block.text.npos) continue;
+      return {.path = std::string(path),
+              .line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(block.begin), '\n'),
+              .text = std::string(block.text),
+              .helpers = helpers_of(block, blocks)};
+    }
   }
   return {};
+}
+
+std::string prose(std::string_view text) {
+  std::string html;
+  for (size_t at = 0; at < text.size();) {
+    const size_t tick = std::min(text.find('`', at), text.size());
+    for (const auto& [part, index] : text_runs(text.substr(at, tick - at)))
+      html += index ? "<sub>" + escaped(part) + "</sub>" : escaped(part);
+    const size_t end = tick < text.size() ? text.find('`', tick + 1) : text.npos;
+    if (end == text.npos) {
+      html += escaped(text.substr(tick));
+      break;
+    }
+    html += "<code>" + escaped(text.substr(tick + 1, end - tick - 1)) + "</code>";
+    at = end + 1;
+  }
+  return html;
 }
 
 std::string escaped(std::string_view text) {

@@ -38,24 +38,24 @@ std::string element(const std::string& tag, const std::string& kind, const std::
 std::string grid_html(const Grid& grid) {
   const auto row = [](const std::string& tag, const std::vector<std::string>& cells) {
     std::string html = "<tr>";
-    for (const std::string& cell : cells) html += "<" + tag + ">" + escaped(cell) + "</" + tag + ">";
+    for (const std::string& cell : cells) html += "<" + tag + ">" + prose(cell) + "</" + tag + ">";
     return html + "</tr>\n";
   };
   std::string html = "<thead>" + row("th", grid.header) + "</thead><tbody>";
   for (const auto& cells : grid.rows) html += row("td", cells);
   return "<figure class=\"grid\"><div class=\"scroll\"><table>" + html + "</tbody></table></div><figcaption>" +
-         escaped(grid.caption) + "</figcaption></figure>\n";
+         prose(grid.caption) + "</figcaption></figure>\n";
 }
 
 std::string exhibit_html(const Result& result) {
   const Exhibit& exhibit = result.exhibit;
   if (!result.error.empty()) return element("p", "broken", "The experiment failed: " + escaped(result.error));
-  std::string html = element("p", "number", escaped(exhibit.number));
-  if (!exhibit.remark.empty()) html += element("p", "remark", escaped(exhibit.remark));
+  std::string html = element("p", "number", prose(exhibit.number));
+  if (!exhibit.remark.empty()) html += element("p", "remark", prose(exhibit.remark));
   html += "<div class=\"figures\">\n";
   for (const auto& [plot, caption] : exhibit.pictures) {
-    html += "<figure><div class=\"scroll\">" + plot.inline_svg() + "</div><figcaption>" + escaped(caption) +
-            "</figcaption></figure>\n";
+    html += "<figure style=\"--width: " + format_fixed(plot.width, 0) + "px\"><div class=\"scroll\">" +
+            plot.inline_svg() + "</div><figcaption>" + prose(caption) + "</figcaption></figure>\n";
   }
   for (const Grid& grid : exhibit.grids) html += grid_html(grid);
   return html + "</div>\n";
@@ -63,8 +63,12 @@ std::string exhibit_html(const Result& result) {
 
 std::string code_html(const Code& code) {
   if (code.text.empty()) return "";
-  return "<details><summary>The code: " + escaped(code.path) + ", line " + std::to_string(code.line) +
-         "</summary><pre><code>" + highlighted(code.text) + "</code></pre></details>\n";
+  std::string html = "<details><summary>The code: " + escaped(code.path) + ", line " + std::to_string(code.line) +
+                     "</summary><pre><code>" + highlighted(code.text) + "</code></pre>\n";
+  if (!code.helpers.empty())
+    html += "<p class=\"helpers\">What it uses of the same file:</p><pre><code>" + highlighted(code.helpers) +
+            "</code></pre>\n";
+  return html + "</details>\n";
 }
 
 std::string claim_html(const Result& result) {
@@ -72,8 +76,8 @@ std::string claim_html(const Result& result) {
   std::string html = "<article id=\"" + anchor(ids[0]) + "\">\n";
   for (size_t i = 1; i < ids.size(); ++i) html += "<a id=\"" + anchor(ids[i]) + "\"></a>";
   html += "<h3><a class=\"id\" href=\"#" + anchor(ids[0]) + "\">" + label_of(result.claim) + "</a> " +
-          escaped(result.claim.title) + "</h3>\n";
-  html += element("p", "statement", escaped(result.claim.statement));
+          prose(result.claim.title) + "</h3>\n";
+  html += element("p", "statement", prose(result.claim.statement));
   html += std::string("<p class=\"verdict\"><span class=\"badge ") + verdict_class(result) + "\">" +
           verdict_text(result) + "</span> <span class=\"time\">" + format_duration(result.seconds) + "</span></p>\n";
   return html + exhibit_html(result) + code_html(result.code) + "</article>\n";
@@ -101,7 +105,7 @@ std::string contents(const std::vector<Result>& results) {
              },
              [](const Result& result) {
                return "<li>" + mark(result) + " <a href=\"#" + anchor(ids_of(result.claim)[0]) +
-                      "\"><span class=\"id\">" + label_of(result.claim) + "</span> " + escaped(result.claim.title) +
+                      "\"><span class=\"id\">" + label_of(result.claim) + "</span> " + prose(result.claim.title) +
                       "</a></li>\n";
              }) +
          (results.empty() ? "" : "</ul>\n") + "</nav>\n";
@@ -118,9 +122,9 @@ std::string page(const std::vector<Result>& results, const PageInfo& info) {
       "; seed " + std::to_string(info.seed) + (info.quick ? ", quick run" : "") + ", " + format_duration(seconds) + ".";
 
   std::string html =
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-      "<meta name=\"color-scheme\" content=\"light dark\">\n<title>fovea: the lab book</title>\n<style>\n";
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
+      "<meta name=\"color-scheme\" content=\"light dark\"/>\n<title>fovea: the lab book</title>\n<style>\n";
   html +=
       std::string(page_style) + plot_style() + "</style>\n</head>\n<body>\n<header>\n<h1>The lab book</h1>\n" +
       element("p", "lead",

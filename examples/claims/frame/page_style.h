@@ -44,13 +44,16 @@ article { margin: 2.5rem 0 3.25rem; scroll-margin-top: 1rem; }
 .broken { color: var(--fails); }
 .figures { display: flex; flex-wrap: wrap; gap: 1.25rem 2rem; align-items: flex-start; }
 figure { margin: .9rem 0 0; max-width: 100%; }
-figure svg { display: block; max-width: 100%; height: auto; }
+figure .scroll > svg { display: block; max-width: 100%; height: auto; }
 .scroll { overflow-x: auto; }
 figcaption { color: var(--mute); font-size: .88rem; line-height: 1.45; max-width: 36rem; margin-top: .4rem; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem 1.1rem .25rem 0; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { color: var(--mute); font-weight: 600; }
 details { margin-top: 1rem; }
+.helpers { color: var(--mute); font-size: .88rem; margin: 1rem 0 0; }
+sub { font-size: .72em; line-height: 0; }
+p code { font-size: .88em; }
 summary { cursor: pointer; color: var(--mute); font-size: .88rem; overflow-wrap: anywhere; }
 pre { margin: .6rem 0 0; padding: .9rem 1rem; overflow-x: auto; background: var(--soft); border-radius: .4rem;
   font: .8rem/1.5 "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
@@ -59,7 +62,7 @@ pre .c { color: var(--mute); } pre .s { color: var(--holds); } pre .k { color: v
 @media (max-width: 40rem) {
   body { padding: 1.25rem 1rem 4rem; font-size: 1rem; }
   h1 { font-size: 1.7rem; }
-  figure svg { min-width: 27rem; }
+  figure .scroll > svg { min-width: calc(.8 * var(--width)); }
 }
 @media print { nav, details { display: none; } article { break-inside: avoid; } }
 )css";
