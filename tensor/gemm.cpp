@@ -123,10 +123,22 @@ template <class T> Plan make_plan(const GemmTable<T>& t, const Product<T>& p, in
   return plan;
 }
 
+// `rows` elements of column j, from row i on, as a row of the transposed product: for alpha = 1.
+template <class T>
+void multiply_column(const GemmTable<T>& t, const Product<T>& p, int64_t i, int64_t rows, int64_t j) {
+  T* const b = packed_b.get<T>(p.k + rows);
+  T* const c = b + p.k;
+  for (int64_t l = 0; l < p.k; ++l) b[l] = *p.b.at(l, j);
+  for (int64_t r = 0; p.beta != T(0) && r < rows; ++r) c[r] = p.c[(i + r) * p.ldc + j];
+  t.row(rows, p.k, b, p.a.at(i, 0), p.a.col, p.a.row, p.beta, c);
+  for (int64_t r = 0; r < rows; ++r) p.c[(i + r) * p.ldc + j] = c[r];
+}
+
 // One piece of C: `rows` x `cols` at (i, j).
 template <class T>
 void multiply_piece(const GemmTable<T>& t, const Product<T>& p, const Plan& plan, int64_t i, int64_t rows, int64_t j,
                     int64_t cols) {
+  if (cols % t.nr == 1 && p.alpha == T(1)) multiply_column(t, p, i, rows, j + --cols);  // alone in its panel
   for (int64_t l = 0; l < p.k; l += plan.kc) {
     const int64_t depth = std::min(plan.kc, p.k - l);
     typename GemmTable<T>::Operand a{p.a.at(i, l), p.a.row, p.a.col, plan.pack_a};

@@ -15,12 +15,15 @@ namespace {
 template <class T> constexpr int64_t kDepth = 2048 / sizeof(T);
 template <class T> constexpr int64_t kBlock = (320 << 10) / sizeof(T);
 
-// One row of tiles over n columns: panel after panel of B, `panel` elements apart.
+// One row of tiles over n columns: panel after panel of B, `panel` elements apart. The next tile of C is fetched
+// meanwhile.
 template <class T, int Rows, int Vectors>
 __attribute__((noinline)) void multiply_panels(int64_t n, Tile<T> tile, int64_t panel) {
   constexpr int L = Vec<T>::size, width = Vectors * L;
   for (; n > 0; n -= width, tile.b += panel, tile.c += width) {
     tile.last = n < width ? int(n) - (width - L) : L;
+    FOVEA_EACH_LANE
+    for (int i = 0; i < Rows; ++i) __builtin_prefetch(tile.c + i * tile.ldc + width, 1);
     multiply_tile<T, Rows, Vectors>(tile);
   }
 }
