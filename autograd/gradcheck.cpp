@@ -21,6 +21,14 @@ constexpr size_t failures_shown = 5;
 
 double inner(const Numbers& a, const Numbers& b) { return std::inner_product(a.begin(), a.end(), b.begin(), 0.0); }
 
+// Adds to the failures that are shown: the largest errors, in order.
+template <class Failure> void keep_worst(std::vector<Failure>& worst, const Failure& failure) {
+  size_t place = worst.size();
+  while (place > 0 && worst[place - 1].error < failure.error) --place;
+  worst.insert(worst.begin() + int64_t(place), failure);
+  if (worst.size() > failures_shown) worst.pop_back();
+}
+
 std::string index_text(int64_t place, const Shape& shape) {
   std::ostringstream out;
   out << index_at(place, shape);
@@ -85,9 +93,6 @@ class Check {
     if (!evaluates()) return report_;
     differentiate();
     for (size_t p = 0; p < parameters_.size(); ++p) compare(p);
-    std::stable_sort(report_.failures.begin(), report_.failures.end(),
-                     [](const auto& a, const auto& b) { return a.error > b.error; });
-    if (report_.failures.size() > failures_shown) report_.failures.resize(failures_shown);
     return report_;
   }
 
@@ -238,14 +243,13 @@ class Check {
     for (Comparison& one : all) {
       one.error = error_of(one.analytic, one.numeric);
       report_.worst = std::max(report_.worst, one.error);
-      if (!(one.error <= options_.tolerance)) failed.push_back(one);
+      if (one.error <= options_.tolerance) continue;
+      ++report_.failed;
+      keep_worst(failed, one);
     }
     report_.compared += int64_t(all.size());
-    report_.failed += int64_t(failed.size());
     report_.ok = report_.ok && failed.empty();
-    std::stable_sort(failed.begin(), failed.end(), [](const auto& a, const auto& b) { return a.error > b.error; });
-    if (failed.size() > failures_shown) failed.resize(failures_shown);
-    for (const Comparison& one : failed) report_.failures.push_back(describe(moves[one.move], one));
+    for (const Comparison& one : failed) keep_worst(report_.failures, describe(moves[one.move], one));
   }
 
   // --- telling about it ---

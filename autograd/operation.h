@@ -143,13 +143,13 @@ requires Operation<Op, sizeof...(Inputs)> Variable record(Op op, const Inputs&..
   const char* const name = detail::Registered<Op>::name;
   const std::array<const Variable*, n> list{&inputs...};
   std::array<int32_t, n> places;
-  Tape* tape = Tape::recording();
-  if (!tape || !tape->find(list, places, name)) return Variable(op.forward(inputs.value()...));
+  Tape* tape = Tape::recording(list, places, name);
+  auto* node = tape ? tape->prepare<detail::Recorded<Op, n>>(std::move(op), places) : nullptr;
+  Op& running = node ? node->op : op;
 
-  auto* node = tape->prepare<detail::Recorded<Op, n>>(std::move(op), places);
-  Tape::Recording recording(*tape, *node, name);
-  Tensor y = node->op.forward(inputs.value()...);
-  return recording.finish(std::move(y), list, detail::forward_flops(node->op));
+  Tape::Recording recording(tape, node, name);
+  Tensor y = running.forward(inputs.value()...);
+  return recording.finish(std::move(y), list, detail::forward_flops(running));
 }
 
 // The same for an operation on a list.
@@ -162,12 +162,12 @@ template <ListOperation Op> Variable record(Op op, std::span<const Variable> inp
     list.push_back(&x);
   }
   std::vector<int32_t> places(inputs.size());
-  Tape* tape = Tape::recording();
-  if (!tape || !tape->find(list, places, name)) return Variable(op.forward(values));
+  Tape* tape = Tape::recording(list, places, name);
+  auto* node = tape ? tape->prepare<detail::RecordedList<Op>>(std::move(op), std::move(places)) : nullptr;
+  Op& running = node ? node->op : op;
 
-  auto* node = tape->prepare<detail::RecordedList<Op>>(std::move(op), std::move(places));
-  Tape::Recording recording(*tape, *node, name);
-  Tensor y = node->op.forward(values);
+  Tape::Recording recording(tape, node, name);
+  Tensor y = running.forward(values);
   return recording.finish(std::move(y), list, 0);
 }
 

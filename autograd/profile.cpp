@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <ostream>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "autograd/text_table.h"
@@ -63,14 +65,15 @@ void Profile::print(std::ostream& out) const {
       << (threads() == 1 ? " thread" : " threads") << " that reach " << formatted("%.0f", peak_flops_ * 1e-9)
       << " GFLOP/s and copy " << formatted("%.0f", peak_bandwidth_ * 1e-9) << " GB/s\n\n";
 
-  std::vector<std::pair<std::string, Line>> sorted(lines_.begin(), lines_.end());
-  std::stable_sort(sorted.begin(), sorted.end(),
-                   [](const auto& a, const auto& b) { return a.second.nanoseconds() > b.second.nanoseconds(); });
+  std::vector<std::pair<int64_t, std::string>> longest_first;
+  for (const auto& [name, line] : lines_) longest_first.emplace_back(-line.nanoseconds(), name);
+  std::sort(longest_first.begin(), longest_first.end());
   std::vector<std::vector<std::string>> rows = {
       {"operation", "calls", "forward", "backward", "ms", "time", "speed", "of peak", "moved", "saved"}};
   double listed = 0;
-  for (const auto& [name, line] : sorted) {
-    const int64_t ns = line.nanoseconds();
+  for (const auto& [negated, name] : longest_first) {
+    const Line& line = lines_.at(name);
+    const int64_t ns = -negated;
     listed += double(ns);
     const bool products = line.flops > 0, measured = products || line.bytes > 0;
     const double speed = per_second(products ? line.flops : line.bytes, ns) * 1e-9;

@@ -99,18 +99,20 @@ Variable Tape::append(Node* node, const char* name, Tensor y) {
   return Variable(std::move(y), serial_, int32_t(nodes_.size()) - 1);
 }
 
-bool Tape::find(std::span<const Variable* const> inputs, std::span<int32_t> places, const char* operation) {
+Tape* Tape::recording(std::span<const Variable* const> inputs, std::span<int32_t> places, const char* operation) {
+  Tape* tape = recording_tape;
   bool needed = false;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    places[i] = place_of(*inputs[i], operation);
+  for (size_t i = 0; tape && i < inputs.size(); ++i) {
+    places[i] = tape->place_of(*inputs[i], operation);
     needed = needed || places[i] >= 0;
   }
-  return needed;
+  return needed ? tape : nullptr;
 }
 
-Tape::Recording::Recording(Tape& tape, Node& node, const char* name) : tape_(tape), node_(&node) {
-  node.name = name;
-  if (tape.options_.timing || tape.options_.profile) start_ = now_nanoseconds();
+Tape::Recording::Recording(Tape* tape, Node* node, const char* name) : tape_(tape), node_(node) {
+  if (!node) return;
+  node->name = name;
+  if (tape->options_.timing || tape->options_.profile) start_ = now_nanoseconds();
 }
 
 Tape::Recording::~Recording() {
@@ -118,11 +120,12 @@ Tape::Recording::~Recording() {
 }
 
 Variable Tape::Recording::finish(Tensor y, std::span<const Variable* const> inputs, double flops) {
+  if (!node_) return Variable(std::move(y));
   Node& node = *std::exchange(node_, nullptr);
-  Variable result = tape_.append(&node, node.name, std::move(y));
+  Variable result = tape_->append(&node, node.name, std::move(y));
   if (start_) node.nanoseconds = now_nanoseconds() - start_;
-  if (tape_.options_.profile) tape_.profile_forward(node, flops, result.value(), inputs);
-  if (tape_.options_.anomaly) tape_.check_forward(node, result.value(), inputs);
+  if (tape_->options_.profile) tape_->profile_forward(node, flops, result.value(), inputs);
+  if (tape_->options_.anomaly) tape_->check_forward(node, result.value(), inputs);
   if (test_hook) test_hook->after_forward(node);
   return result;
 }

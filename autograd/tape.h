@@ -84,17 +84,17 @@ class Tape {
   template <class NodeType, class... Args> NodeType* prepare(Args&&... args) {
     return arena_.make<NodeType>(std::forward<Args>(args)...);
   }
-  // The places of inputs; false where none needs a gradient.
-  bool find(std::span<const Variable* const> inputs, std::span<int32_t> places, const char* operation);
-  // While the operation of a node runs forward. One that throws never gets onto the tape.
+  // The tape that records an operation on these inputs, and their places there; null where none needs a gradient.
+  static Tape* recording(std::span<const Variable* const> inputs, std::span<int32_t> places, const char* operation);
+  // While an operation runs forward: of a node of a tape, or of none. One that throws never gets onto the tape.
   class Recording {
    public:
-    Recording(Tape& tape, Node& node, const char* name);
+    Recording(Tape* tape, Node* node, const char* name);
     ~Recording();
     Variable finish(Tensor y, std::span<const Variable* const> inputs, double flops);
 
    private:
-    Tape& tape_;
+    Tape* tape_;
     Node* node_;
     int64_t start_ = 0;
   };
