@@ -94,7 +94,9 @@ template <class Op> Tensor compare(const Tensor& a, double s, Op op) {
 template <class Op> Tensor logical(const char* name, const Tensor& a, const Tensor& b, Op op) {
   if (a.dtype() != DType::boolean || b.dtype() != DType::boolean)
     fail(ErrorKind::dtype, name, ": takes bool, got ", a.dtype(), " and ", b.dtype(), "; compare first, as in x > 0");
-  return compare(name, a, b, op);
+  Tensor y = empty(broadcast_shapes(name, a.shape(), b.shape()), DType::boolean);
+  each<bool, bool>(a, b, y, op);
+  return y;
 }
 
 template <class T> void run_unary(typename MapTable<T>::Loop1 kernel, const void* functor, const Tensor& x, Tensor& y) {
