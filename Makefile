@@ -57,11 +57,14 @@ UNIT_plot    := $(sort $(wildcard examples/lib/plot*.cpp))
 UNIT_frame   := $(sort $(wildcard examples/claims/frame/*.cpp))
 UNIT_lib     := $(filter-out examples/lib/own_text.cpp $(UNIT_plot),$(sort $(wildcard examples/lib/*.cpp)))
 
-# In the order of a build: kernels while the standard headers are parsed, then the long units, short things at the end.
+# In the order of a build, which starts with what others wait for: kernels while the standard headers are parsed, then
+# the long units; the examples come last, short ones at the end.
 compiled_for = $(foreach level,$(1),$(KERNELS:tensor/kernels/%.cpp=$(BUILD)/kernels/$(level)/%.o))
-OBJECTS  := $(call compiled_for,baseline) $(foreach unit,tensor autograd nn files,$(BUILD)/unit/$(unit).o) \
+UNITS    := tensor autograd nn files lib
+OBJECTS  := $(call compiled_for,baseline) $(patsubst %,$(BUILD)/unit/%.o,$(filter-out lib,$(UNITS))) \
             $(call compiled_for,$(filter-out baseline,$(LEVELS)))
 LIBRARY  := $(BUILD)/libfovea.a
+PCH      := $(BUILD)/pch/std.h
 
 EXAMPLES := $(patsubst examples/%.cpp,$(BUILD)/bin/%,$(wildcard examples/[a-z]*.cpp examples/[0-9]*.cpp))
 HELPERS  := $(BUILD)/unit/lib.o $(BUILD)/obj/examples/lib/own_text.o
@@ -81,7 +84,7 @@ endif
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(LIBRARY) $(EXAMPLES)  ## the library and the examples
+all: $(PCH).gch $(UNITS:%=$(BUILD)/unit/%.cpp) $(LIBRARY) $(EXAMPLES)  ## the library and the examples
 
 # --- how things are built ----------------------------------------------------------------------------------------
 # A change of compiler or flags rebuilds: every object depends on this record of them.
@@ -93,7 +96,6 @@ endif
 # The standard headers that nearly every file includes, parsed once: a third of the time of a build.
 STD_HEADERS := algorithm array cmath cstdint functional initializer_list map memory optional ostream span sstream \
                string string_view type_traits utility vector
-PCH := $(BUILD)/pch/std.h
 $(PCH).gch: $(STAMP)
 	@mkdir -p $(@D)
 	$(call say,c++,"the standard headers")
@@ -113,7 +115,7 @@ $(BUILD)/unit/$(1).o: $(BUILD)/unit/$(1).cpp $(STAMP) $(PCH).gch
 	$$(call say,c++,"$(patsubst %.cpp,%,$(notdir $(UNIT_$(1))))")
 	$$(Q)$$(CXX) $$(FLAGS) -include $(PCH) -MMD -MP -c $$< -o $$@
 endef
-$(foreach unit,tensor files autograd nn lib plot frame,$(eval $(call UNIT_RULE,$(unit))))
+$(foreach unit,$(UNITS) plot frame,$(eval $(call UNIT_RULE,$(unit))))
 
 define KERNEL_RULE
 $(BUILD)/kernels/$(1)/%.o: tensor/kernels/%.cpp $(STAMP)
