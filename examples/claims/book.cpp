@@ -6,12 +6,13 @@
 namespace fovea::claims {
 
 extern const std::vector<Claim> mask_claims;
+extern const std::vector<Claim> regression_claims;
 extern const std::vector<Claim> saturation_claims;
 extern const std::vector<Claim> scaling_claims;
 
 std::vector<Claim> book() {
   std::vector<Claim> all;
-  for (const std::vector<Claim>* table : {&mask_claims, &scaling_claims, &saturation_claims}) {
+  for (const std::vector<Claim>* table : {&mask_claims, &regression_claims, &scaling_claims, &saturation_claims}) {
     all.insert(all.end(), table->begin(), table->end());
   }
   return ordered(std::move(all));
