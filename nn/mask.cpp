@@ -64,7 +64,10 @@ Mask operator&(const Mask& a, const Mask& b) {
 Tensor Mask::kept(int64_t queries, int64_t keys) const {
   if (window_ == 0 || window_ >= std::max(queries, keys)) return keep_;
   const Tensor distance = places(queries, keys) - unsqueeze(arange(keys), 0);  // [L, S], positive: the key is earlier
-  return both(logical_and(distance<double(window_), distance> - double(window_)), keep_);
+  const double reach = double(window_);
+  const Tensor not_before = distance < reach;
+  const Tensor not_after = distance > -reach;
+  return both(logical_and(not_before, not_after), keep_);
 }
 
 Tensor Mask::as_tensor(int64_t queries, int64_t keys) const {
