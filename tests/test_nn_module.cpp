@@ -12,6 +12,7 @@
 #include "nn/losses.h"
 #include "nn/recurrent.h"
 #include "nn/scores.h"
+#include "nn/seq2seq.h"
 #include "nn/sequential.h"
 #include "nn/transformer.h"
 #include "tensor/reduce.h"
@@ -162,6 +163,22 @@ TEST_CASE("visit() of every model names each of its parameters, and each has a l
       nn::Recurrent net({.kind = kind, .in = 6, .hidden = 5, .layers = 2, .bidirectional = true}, rng);
       const Variable x = randn({3, 4, 6}, rng, DType::f64);
       check_complete(net, [&] { return weighted_sum(net(x, from_vector<int64_t>({2, 4, 3})).output); });
+    }
+  }
+  SUBCASE("sequence to sequence") {
+    for (const nn::Context context : {nn::Context::initial, nn::Context::every_step, nn::Context::attention}) {
+      for (const nn::Looking looking : {nn::Looking::before, nn::Looking::after}) {
+        Rng rng(1);
+        nn::Seq2Seq model({.source_vocab = 9,
+                           .target_vocab = 7,
+                           .embedding = 4,
+                           .hidden = 5,
+                           .kind = nn::Recurrence::lstm,
+                           .context = context,
+                           .looking = looking},
+                          rng);
+        check_complete(model, [&] { return weighted_sum(model(some_tokens(3, 6, 9), some_tokens(3, 5, 7)).logits); });
+      }
     }
   }
   SUBCASE("layers by themselves") {
