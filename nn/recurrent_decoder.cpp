@@ -21,6 +21,15 @@ RecurrentState start_from(const Linear& start, const RecurrentCell& cell, const 
   return {narrow(both, 1, 0, n), narrow(both, 1, n, n)};
 }
 
+// A mask for all steps, with a row per sequence, so that rows() can pick: [B, 1, S].
+Mask for_each_sequence(const Mask& mask, int64_t batch, int64_t vectors) {
+  if (mask.is_causal()) fail(ErrorKind::value, "decoder: the memory is a set, which has no causal mask");
+  const Tensor& kept = mask.kept();
+  if (!kept.defined()) return {};
+  const Shape wanted{batch, 1, vectors};
+  return Mask::keep(kept.count() == batch * vectors ? reshape(kept, wanted) : expand(kept, wanted));
+}
+
 void check_words(const Tensor& words, int rank, const DecoderState& state) {
   if (words.dtype() != DType::i64 || words.rank() != rank || words.size(0) != state.recurrent.hidden.size(0))
     fail(ErrorKind::shape, "decoder: words must be i64 [", state.recurrent.hidden.size(0),
@@ -133,7 +142,11 @@ DecoderState AttentionDecoder::start(const Encoded& encoded) const {
   if (memory.rank() != 3 || memory.size(0) != encoded.summary.size(0) || memory.size(2) != width)
     fail(ErrorKind::shape, "decoder: the memory must be [", encoded.summary.size(0), ", vectors, ", width, "], got ",
          memory.shape());
-  return {start_from(start_state, cell, encoded.summary), {}, score.project_keys(memory), memory, encoded.mask};
+  return {start_from(start_state, cell, encoded.summary),
+          {},
+          score.project_keys(memory),
+          memory,
+          for_each_sequence(encoded.mask, memory.size(0), memory.size(1))};
 }
 
 Attention AttentionDecoder::look(const Variable& hidden, const DecoderState& state) const {

@@ -14,7 +14,7 @@ namespace fovea::nn {
 struct Encoded {
   Variable summary;  // c [B, D]
   Variable memory;   // [B, S, M], for attention
-  Mask mask;         // which vectors of the memory count, bool [B, 1, S]; or all of them
+  Mask mask;         // which vectors of the memory count: Mask::keep_keys, or what broadcasts to [B, 1, S]
 };
 
 // Where a decoder stands: what is written to and what is written about, a row per sequence.

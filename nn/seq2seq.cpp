@@ -61,8 +61,7 @@ Encoded Seq2Seq::encode(const Tensor& source, const Tensor& lengths) const {
   const Variable summary =
       encoder.bidirectional ? cat({read.states[read.states.size() - 2].hidden, last.hidden}, 1) : last.hidden;
   Mask mask;
-  if (lengths.defined())
-    mask = Mask::keep(unsqueeze(real_steps("Seq2Seq", lengths, source.size(0), source.size(1)), 1));  // [B, 1, S]
+  if (lengths.defined()) mask = Mask::keep_keys(real_steps("Seq2Seq", lengths, source.size(0), source.size(1)));
   return {summary, read.output, mask};
 }
 

@@ -229,8 +229,13 @@ TEST_CASE("the memory is a set: its order changes nothing but the order of the w
     hidden.mask = nn::Mask::hide(reshape(equal(arange(5), 4.0), {1, 1, 5}));
     nn::Encoded fewer = given;
     fewer.memory = narrow(given.memory.value(), 1, 0, 4);
-    CHECK(max_abs_difference(decoder(words, decoder.start(hidden)).logits.value(),
-                             decoder(words, decoder.start(fewer)).logits.value()) < 1e-14);
+    const Tensor without = decoder(words, decoder.start(fewer)).logits.value();
+    CHECK(max_abs_difference(decoder(words, decoder.start(hidden)).logits.value(), without) < 1e-14);
+    hidden.mask = nn::Mask::keep_keys(unsqueeze(arange(5), 0) < full({2, 1}, 4, DType::i64));
+    CHECK(max_abs_difference(decoder(words, decoder.start(hidden)).logits.value(), without) < 1e-14);
+    hidden.mask = nn::Mask::causal();
+    CHECK_THROWS_WITH_AS(decoder.start(hidden), "decoder: the memory is a set, which has no causal mask (in model)",
+                         ValueError);
   }
 }
 
