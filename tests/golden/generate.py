@@ -18,6 +18,7 @@ from models import gpt, gpt_tied, transformer  # noqa: E402
 from ops import ops  # noqa: E402
 from optimisers import optim  # noqa: E402
 from recurrent import recurrent  # noqa: E402
+from vision import vision  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent
 LISTING = "<!-- Below this line generate.py writes. -->\n"
@@ -36,7 +37,7 @@ def main():
     torch.set_default_dtype(torch.float32 if options.float32 else torch.float64)
 
     files = [make() for make in (ops, attention, mha, encoder_layer, decoder_layer, transformer, gpt, gpt_tied, optim,
-                                 recurrent, convolution)]
+                                 recurrent, convolution, vision)]
     options.out.mkdir(parents=True, exist_ok=True)
     for file in files:
         file.write(options.out)
