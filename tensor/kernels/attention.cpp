@@ -13,44 +13,32 @@ template <class T> FOVEA_INLINE int64_t keys_seen(const ScoreTile<T>& tile, int6
   return seen < 0 ? 0 : seen < tile.keys ? seen : tile.keys;
 }
 
-// Rows are walked in steps of 16 elements, the last of which may reach beyond the keys that are seen: hide() makes -inf
-// of what is not, and the exponential of that is 0.
-struct AllSeen {
-  template <class T> static FOVEA_INLINE Vec<T> hide(Vec<T> x) { return x; }
-};
-template <class T> struct FirstSeen {
-  typename Vec<T>::Bits seen;
+// Rows are walked in whole 16s, the last of which may reach beyond the keys that are seen.
+FOVEA_INLINE int64_t whole_steps(int64_t n) { return (n + 15) / 16 * 16; }
 
-  explicit FOVEA_INLINE FirstSeen(int64_t count) {
-    alignas(64) static constexpr typename Vec<T>::Int lanes[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    std::memcpy(&seen, lanes, sizeof seen);
-    seen = seen < typename Vec<T>::Int(count);
-  }
-  FOVEA_INLINE Vec<T> hide(Vec<T> x) const { return select(seen, x, Vec<T>(-kInfinity<T>)); }
-};
-
-// body(i, part, lanes) for each vector of the steps that hold the first n elements.
-template <class T, class Body> FOVEA_INLINE void each_step(int64_t n, Body body) {
-  constexpr int size = Vec<T>::size, parts = Lanes16<T>::parts;
-  int64_t i = 0;
-  for (; i + 16 <= n; i += 16) {
+// There scores become -inf, whose exponential is 0: in all rows before the first is walked, else each would wait for
+// it.
+template <class T> FOVEA_INLINE void hide_behind_seen(const ScoreTile<T>& tile) {
+  using Bits = typename Vec<T>::Bits;
+  using Int = typename Vec<T>::Int;
+  alignas(64) static constexpr Int kLanes[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  for (int64_t r = 0; r < tile.rows; ++r) {
+    const int64_t n = keys_seen(tile, r), last = n / 16 * 16;
+    if (n == last) continue;
     FOVEA_EACH_LANE
-    for (int part = 0; part < parts; ++part) body(i + part * size, part, AllSeen{});
+    for (int part = 0; part < Lanes16<T>::parts; ++part) {
+      T* const at = tile.scores + r * tile.ld + last + part * Vec<T>::size;
+      Bits lanes;
+      std::memcpy(&lanes, kLanes + part * Vec<T>::size, sizeof lanes);
+      select(lanes < Int(n - last), Vec<T>::load(at), Vec<T>(-kInfinity<T>)).store(at);
+    }
   }
-  if (i == n) return;
-  FOVEA_EACH_LANE
-  for (int part = 0; part < parts; ++part) body(i + part * size, part, FirstSeen<T>(n - i - part * size));
 }
 
-// The steps behind those become 0, as far as there are keys.
+// What lies behind n whole 16s becomes 0, as far as there are keys.
 template <class T> FOVEA_INLINE void clear_behind(int64_t n, int64_t keys, T* row) {
-  for (int64_t i = (n + 15) / 16 * 16; i < keys; i += 16) {
-    FOVEA_EACH_LANE
-    for (int part = 0; part < Lanes16<T>::parts; ++part) Vec<T>(T(0)).store(row + i + part * Vec<T>::size);
-  }
+  for (int64_t i = n; i < keys; i += Vec<T>::size) Vec<T>(T(0)).store(row + i);
 }
-
-constexpr auto kAdd = [](auto a, auto b) FOVEA_INLINE_LAMBDA { return a + b; };
 
 // --- the mask ----------------------------------------------------------------------------------------------------
 
@@ -77,31 +65,15 @@ template <class T> void hide(const ScoreTile<T>& tile, const bool* keep, int64_t
 
 // --- forward -----------------------------------------------------------------------------------------------------
 
-// The largest scaled score of a row that sees n keys.
-template <class T> FOVEA_INLINE T largest_score(int64_t n, T scale, const T* s) {
-  Lanes16<T> most(-kInfinity<T>);
-  each_step<T>(n, [&](int64_t i, int part, auto lanes) FOVEA_INLINE_LAMBDA {
-    const Vec<T> score = lanes.hide(Vec<T>::load(s + i)), so_far = most.part[part];
-    most.part[part] = Vec<T>(score.raw > so_far.raw ? score.raw : so_far.raw);
-  });
-  return scale * most.reduce([](auto a, auto b) FOVEA_INLINE_LAMBDA { return a > b ? a : b; });
-}
-
 // s_i becomes e^(scale s_i - shift); returns their sum.
 template <class T> FOVEA_INLINE double exps_of_scores(int64_t n, T scale, T shift, T* s) {
   const Vec<T> factor(scale), minus_shift(-shift);
   Lanes16<T> sum(T(0));
-  each_step<T>(n, [&](int64_t i, int part, auto lanes) FOVEA_INLINE_LAMBDA {
-    const Vec<T> e = exp_not_positive(fma(lanes.hide(Vec<T>::load(s + i)), factor, minus_shift));
-    e.store(s + i);
-    sum.part[part] = sum.part[part] + e;
+  walk_whole(n, Operands<T, 1, 1>{{s}, {s}}, [&](const Vec<T>* v, Vec<T>* e, int part) FOVEA_INLINE_LAMBDA {
+    e[0] = exp_not_positive(fma(v[0], factor, minus_shift));
+    sum.part[part] = sum.part[part] + e[0];
   });
   return double(sum.reduce(kAdd));
-}
-
-template <class T> FOVEA_INLINE void scale_row(int64_t n, T factor, T* y) {
-  each_vector<T>(
-      n, [=](int64_t i, auto lanes) FOVEA_INLINE_LAMBDA { lanes.store(lanes.load(y + i) * Vec<T>(factor), y + i); });
 }
 
 // What a row has summed up is scaled to a new maximum, if it is one. The first keys that a row sees find nothing yet.
@@ -110,7 +82,7 @@ template <class T> FOVEA_INLINE void meet_maximum(T now, T& most, double& total,
   if (total != 0) {
     const T factor = exp_not_positive(Vec<T>(most - now))[0];
     total *= double(factor);
-    scale_row(width, factor, out);
+    scale_row(width, factor, out, out);
   }
   most = now;
 }
@@ -119,14 +91,15 @@ template <class T> FOVEA_INLINE void meet_maximum(T now, T& most, double& total,
 constexpr int64_t kGroup = 16;
 
 template <class T> void weigh(const ScoreTile<T>& tile, T* most, double* total, int64_t width, T* out, int64_t ld_out) {
+  hide_behind_seen(tile);
   for (int64_t first = 0; first < tile.rows; first += kGroup) {
     const int64_t end = first + kGroup < tile.rows ? first + kGroup : tile.rows;
     T now[kGroup];
     for (int64_t r = first; r < end; ++r)
-      now[r - first] = largest_score(keys_seen(tile, r), tile.scale, tile.scores + r * tile.ld);
+      now[r - first] = tile.scale * row_max(whole_steps(keys_seen(tile, r)), tile.scores + r * tile.ld);
     for (int64_t r = first; r < end; ++r) {
       T* s = tile.scores + r * tile.ld;
-      const int64_t n = keys_seen(tile, r);
+      const int64_t n = whole_steps(keys_seen(tile, r));
       meet_maximum(now[r - first], most[r], total[r], width, out + r * ld_out);
       total[r] += exps_of_scores(n, tile.scale, most[r] == -kInfinity<T> ? T(0) : most[r], s);
       clear_behind(n, tile.keys, s);
@@ -138,7 +111,7 @@ template <class T>
 void finish(int64_t rows, int64_t width, T* out, int64_t ld_out, const T* most, const double* total, T* stats) {
   for (int64_t r = 0; r < rows; ++r) {
     const T reciprocal = T(total[r] == 0 ? 0 : 1 / total[r]);
-    scale_row(width, reciprocal, out + r * ld_out);
+    scale_row(width, reciprocal, out + r * ld_out, out + r * ld_out);
     stats[2 * r] = total[r] == 0 ? T(0) : most[r];
     stats[2 * r + 1] = reciprocal;
   }
@@ -150,23 +123,24 @@ template <class T>
 void dot_rows(int64_t rows, int64_t width, const T* a, int64_t lda, const T* b, int64_t ldb, T* dots) {
   for (int64_t r = 0; r < rows; ++r, a += lda, b += ldb) {
     Lanes16<T> sum(T(0));
-    along_row<T>(width, [&](int64_t i, int part, auto lanes) FOVEA_INLINE_LAMBDA {
-      sum.part[part] = fma(lanes.load(a + i), lanes.load(b + i), sum.part[part]);
+    walk_row(width, Operands<T, 2, 0>{{a, b}}, [&](const Vec<T>* v, Vec<T>*, int part) FOVEA_INLINE_LAMBDA {
+      sum.part[part] = fma(v[0], v[1], sum.part[part]);
     });
     dots[r] = sum.reduce(kAdd);
   }
 }
 
 template <class T> void weigh_backward(const ScoreTile<T>& tile, const T* stats, const T* dots, T* dweights) {
+  hide_behind_seen(tile);
   const Vec<T> scale(tile.scale);
   for (int64_t r = 0; r < tile.rows; ++r) {
     T *s = tile.scores + r * tile.ld, *d = dweights + r * tile.ld;
-    const int64_t n = keys_seen(tile, r);
+    const int64_t n = whole_steps(keys_seen(tile, r));
     const Vec<T> minus_most(-stats[2 * r]), reciprocal(stats[2 * r + 1]), dot(dots[r]);
-    each_step<T>(n, [&](int64_t i, int, auto lanes) FOVEA_INLINE_LAMBDA {
-      const Vec<T> p = exp_not_positive(fma(lanes.hide(Vec<T>::load(s + i)), scale, minus_most)) * reciprocal;
-      p.store(s + i);
-      (p * scale * (Vec<T>::load(d + i) - dot)).store(d + i);
+    walk_whole(n, Operands<T, 2, 2>{{s, d}, {s, d}}, [&](const Vec<T>* v, Vec<T>* out, int) FOVEA_INLINE_LAMBDA {
+      const Vec<T> p = exp_not_positive(fma(v[0], scale, minus_most)) * reciprocal;
+      out[0] = p;
+      out[1] = p * scale * (v[1] - dot);
     });
     clear_behind(n, tile.keys, s);
     clear_behind(n, tile.keys, d);

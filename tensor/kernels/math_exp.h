@@ -17,7 +17,7 @@ template <> struct ExpTable<float> {
   static constexpr float log2_high = 0x1.62e4p-1f, log2_low = 0x1.7f7d1cp-20f;  // n · log2_high is exact
   static constexpr float lowest = -104, highest = 89;                           // beyond: 0 and infinity
   static constexpr float lowest_product = -111;                                 // beyond: x e^x = 0
-  static constexpr float lowest_normal = -87.3f;                                // beyond: e^x may be denormal
+  static constexpr float power_is_zero = -88;                                   // here n = -127 = -bias
   static constexpr float tanh_is_one = 10;
   // E(r) = (e^r - 1 - r) / r² for |r| ≤ log(2)/2; relative error of e^r 2^-28.2
   static constexpr float e[] = {0x1.fffffcp-2f, 0x1.55548ap-3f, 0x1.55584cp-5f, 0x1.123f6ep-7f, 0x1.6adb9ap-10f};
@@ -30,7 +30,7 @@ template <> struct ExpTable<double> {
   static constexpr double log2_high = 0x1.62e42fefa4p-1, log2_low = -0x1.8432a1b0e2634p-43;
   static constexpr double lowest = -746, highest = 710;
   static constexpr double lowest_product = -760;
-  static constexpr double lowest_normal = -708.3;
+  static constexpr double power_is_zero = -709;
   static constexpr double tanh_is_one = 20;
   // relative error of e^r 2^-56.5
   static constexpr double e[] = {0x1.000000000000ap-1,  0x1.55555555554f8p-3,  0x1.5555555550819p-5,
@@ -105,12 +105,16 @@ template <class T> FOVEA_INLINE Vec<T> exp_down(Vec<T> x) {
   return scale_down(p.rest + Vec<T>(1), p.n);
 }
 
-// e^x for x ≤ 0 or NaN, within 1.1 ulp, and 0 where it would be denormal: what the sums of softmax are made of, at half
-// the cost of exp.
+// e^x for x ≤ 0 or NaN, within 1.1 ulp, and 0 below the normal numbers: what the sums of softmax are made of, at half
+// the cost of exp. These are so long that the number of instructions counts, hence Horner's rule, and n with the bias
+// of an exponent added by the constant that rounds it.
 template <class T> FOVEA_INLINE Vec<T> exp_not_positive(Vec<T> x) {
-  const ExpRest<T> p = exp_rest(x);
-  const Vec<T> e = (p.rest + Vec<T>(1)) * power_of_two(p.n);
-  return Vec<T>::from_bits(e.bits() & ~(x < Vec<T>(ExpTable<T>::lowest_normal)));
+  using Table = ExpTable<T>;
+  const Vec<T> shift(Ieee<T>::round_shift + Ieee<T>::bias), limited = larger(Vec<T>(Table::power_is_zero), x);
+  const Vec<T> shifted = fma(limited, Vec<T>(Table::per_log2), shift), n = shifted - shift;
+  const Vec<T> r = fma(n, Vec<T>(-Table::log2_low), fma(n, Vec<T>(-Table::log2_high), limited));
+  const Vec<T> e = fma(r, fma(r, horner(r, Table::e), Vec<T>(1)), Vec<T>(1));
+  return e * from_unsigned<T>(unsigned_bits(shifted) << Ieee<T>::mantissa_bits);
 }
 
 // e^x - 1 = 2 (2^(n-1) (head + low) - 1/2): halved, so that n = 128 (1024) does not overflow.

@@ -56,15 +56,26 @@ template <class T, int N> FOVEA_INLINE Vec<T> polynomial(Vec<T> x, const T (&c)[
   return polynomial_part<0, N>(power, c);
 }
 
+// The same step by step: fewer instructions, for loops that have other work to do while a step waits (Horner's rule).
+template <class T, int N> FOVEA_INLINE Vec<T> horner(Vec<T> x, const T (&c)[N]) {
+  Vec<T> y(c[N - 1]);
+  FOVEA_EACH_LANE
+  for (int i = N - 2; i >= 0; --i) y = fma(y, x, Vec<T>(c[i]));
+  return y;
+}
+
 // x, but no further out than [low, high]; NaN stays.
 template <class T> FOVEA_INLINE Vec<T> clamp(Vec<T> x, T low, T high) {
   x = select(x < Vec<T>(low), Vec<T>(low), x);
   return select(x > Vec<T>(high), Vec<T>(high), x);
 }
 
-// The smaller of a limit and x, in one instruction; NaN stays.
+// The smaller or larger of a limit and x, in one instruction; NaN stays.
 template <class T> FOVEA_INLINE Vec<T> smaller(Vec<T> limit, Vec<T> x) {
   return Vec<T>(limit.raw < x.raw ? limit.raw : x.raw);
+}
+template <class T> FOVEA_INLINE Vec<T> larger(Vec<T> limit, Vec<T> x) {
+  return Vec<T>(limit.raw > x.raw ? limit.raw : x.raw);
 }
 
 // An integer n, |n| < 2^(mantissa_bits - 1), in two forms.

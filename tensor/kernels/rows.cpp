@@ -13,8 +13,6 @@ namespace {
 // Sums are taken in T over so many elements and in f64 across them: no lane ever adds more than 32 terms.
 constexpr int64_t kBlock = 512;
 
-constexpr auto kAdd = [](auto a, auto b) FOVEA_INLINE_LAMBDA { return a + b; };
-
 template <int N> struct Totals {
   double of[N] = {};
 };
@@ -52,17 +50,6 @@ template <class... Step> FOVEA_INLINE void by_groups(int64_t rows, int64_t n, St
   }
 }
 
-// The largest element; which of two if one is NaN does not matter here, because exp(NaN - max) is NaN either way.
-template <class T> [[gnu::noinline]] T row_max(int64_t n, const T* x) {
-  const T lowest = T(-__builtin_inf());
-  Lanes16<T> most(lowest);
-  const Operands<T, 1, 0> row = {{x}, {}, {lowest}};
-  walk_row(n, row, [&](const Vec<T>* v, Vec<T>*, int part) FOVEA_INLINE_LAMBDA {
-    most.part[part] = Vec<T>(v[0].raw > most.part[part].raw ? v[0].raw : most.part[part].raw);
-  });
-  return most.reduce([](auto a, auto b) FOVEA_INLINE_LAMBDA { return a > b ? a : b; });
-}
-
 // y_i = exp(x_i - most), most the largest x; returns their sum. Without y only the sum is wanted.
 template <class T> [[gnu::noinline]] double row_exps(int64_t n, T most, const T* x, T* y) {
   const Vec<T> shift(most);
@@ -78,12 +65,6 @@ template <class T> [[gnu::noinline]] double row_exps(int64_t n, T most, const T*
                  .of[0];
   }
   return total;
-}
-
-template <class T> [[gnu::noinline]] void scale_row(int64_t n, T factor, const T* x, T* y) {
-  const Vec<T> f(factor);
-  map_row(n, Operands<T, 1, 1>{{x}, {y}},
-          [&](const Vec<T>* v, Vec<T>* scaled) FOVEA_INLINE_LAMBDA { scaled[0] = v[0] * f; });
 }
 
 FOVEA_INLINE double log_of(double x) { return log(Vec<double>(x))[0]; }

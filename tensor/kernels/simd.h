@@ -93,10 +93,10 @@ template <class T> struct Vec {
   }
   FOVEA_INLINE void store(T* to) const { std::memcpy(to, &raw, kVectorBytes); }
 
-  // The first `count` lanes; the others read as 0 and are not written. (g++ makes masked moves of these loops.)
-  static FOVEA_INLINE Vec load_first(const T* from, int count) {
+  // The first `count` lanes; the others read as `fill` and are not written. (g++ makes masked moves of these loops.)
+  static FOVEA_INLINE Vec load_first(const T* from, int count, T fill = T(0)) {
     T lanes[size];
-    for (int i = 0; i < size; ++i) lanes[i] = Int(i) < Int(count) ? from[i] : T(0);
+    for (int i = 0; i < size; ++i) lanes[i] = Int(i) < Int(count) ? from[i] : fill;
     return load(lanes);
   }
   FOVEA_INLINE void store_first(T* to, int count) const {
