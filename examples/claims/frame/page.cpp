@@ -9,6 +9,8 @@
 namespace fovea::claims {
 namespace {
 
+constexpr double side_by_side = 600;  // up to this width, in pixels, two pictures may share a line
+
 // "#slip-1", "#claim-34".
 std::string anchor(const std::string& id) { return id.starts_with("slip-") ? id : "claim-" + id; }
 
@@ -43,7 +45,7 @@ std::string grid_html(const Grid& grid) {
   };
   std::string html = "<thead>" + row("th", grid.header) + "</thead><tbody>";
   for (const auto& cells : grid.rows) html += row("td", cells);
-  return "<figure class=\"grid\"><div class=\"scroll\"><table>" + html + "</tbody></table></div><figcaption>" +
+  return "<figure class=\"wide\"><div class=\"scroll\"><table>" + html + "</tbody></table></div><figcaption>" +
          prose(grid.caption) + "</figcaption></figure>\n";
 }
 
@@ -54,8 +56,9 @@ std::string exhibit_html(const Result& result) {
   if (!exhibit.remark.empty()) html += element("p", "remark", prose(exhibit.remark));
   html += "<div class=\"figures\">\n";
   for (const auto& [plot, caption] : exhibit.pictures) {
-    html += "<figure style=\"--width: " + format_fixed(plot.width, 0) + "px\"><div class=\"scroll\">" +
-            plot.inline_svg() + "</div><figcaption>" + prose(caption) + "</figcaption></figure>\n";
+    html += std::string("<figure class=\"") + (plot.width > side_by_side ? "wide" : "narrow") +
+            "\" style=\"--width: " + format_fixed(plot.width, 0) + "px\"><div class=\"scroll\">" + plot.inline_svg() +
+            "</div><figcaption>" + prose(caption) + "</figcaption></figure>\n";
   }
   for (const Grid& grid : exhibit.grids) html += grid_html(grid);
   return html + "</div>\n";

@@ -42,8 +42,9 @@ article { margin: 2.5rem 0 3.25rem; scroll-margin-top: 1rem; }
 .time { color: var(--mute); font-size: .85rem; margin-left: .4rem; }
 .number { margin: .35rem 0; font-size: 1.05rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 .broken { color: var(--fails); }
-.figures { display: flex; flex-wrap: wrap; gap: 1.25rem 2rem; align-items: flex-start; }
-figure { margin: .9rem 0 0; max-width: 100%; }
+.figures { display: flex; flex-wrap: wrap; gap: 1rem 1.25rem; align-items: flex-start; }
+figure { margin: .9rem 0 0; max-width: 100%; flex: 0 1 min(var(--width, 100%), 29rem); }
+figure.wide, figure:only-child { flex-basis: auto; }
 figure .scroll > svg { display: block; max-width: 100%; height: auto; }
 .scroll { overflow-x: auto; }
 figcaption { color: var(--mute); font-size: .88rem; line-height: 1.45; max-width: 36rem; margin-top: .4rem; }
@@ -51,7 +52,7 @@ table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabul
 th, td { padding: .25rem 1.1rem .25rem 0; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { color: var(--mute); font-weight: 600; }
 details { margin-top: 1rem; }
-.helpers { color: var(--mute); font-size: .88rem; margin: 1rem 0 0; }
+.helpers { font-family: Helvetica, Arial, "Liberation Sans", system-ui, sans-serif; color: var(--mute); font-size: .88rem; margin: 1rem 0 0; }
 sub { font-size: .72em; line-height: 0; }
 p code { font-size: .88em; }
 summary { cursor: pointer; color: var(--mute); font-size: .88rem; overflow-wrap: anywhere; }
