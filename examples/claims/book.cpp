@@ -6,13 +6,16 @@
 namespace fovea::claims {
 
 extern const std::vector<Claim> mask_claims;
+extern const std::vector<Claim> pooling_claims;
 extern const std::vector<Claim> regression_claims;
 extern const std::vector<Claim> saturation_claims;
 extern const std::vector<Claim> scaling_claims;
+extern const std::vector<Claim> score_claims;
 
 std::vector<Claim> book() {
   std::vector<Claim> all;
-  for (const std::vector<Claim>* table : {&mask_claims, &regression_claims, &scaling_claims, &saturation_claims}) {
+  for (const std::vector<Claim>* table :
+       {&mask_claims, &pooling_claims, &regression_claims, &score_claims, &scaling_claims, &saturation_claims}) {
     all.insert(all.end(), table->begin(), table->end());
   }
   return ordered(std::move(all));
