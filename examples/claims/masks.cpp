@@ -1,9 +1,14 @@
 // Claims about masks.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "examples/claims/claim.h"
+#include "autograd/rows.h"
+#include "autograd/tape.h"
+#include "examples/claims/weights_map.h"
+#include "nn/gpt.h"
 #include "tensor/elementwise.h"
+#include "tensor/indexing.h"
 #include "tensor/matmul.h"
 #include "tensor/reduce.h"
 #include "tensor/rows.h"
@@ -12,21 +17,8 @@
 namespace fovea::claims {
 namespace {
 
-// A matrix [queries, keys] as a heat map with its numbers.
-Plot query_key_map(std::string title, const Tensor& matrix, Palette palette = Palette::sequential) {
-  std::vector<std::string> names;
-  for (int64_t i = 0; i < matrix.size(0); ++i) names.push_back(std::to_string(i));
-  return heat_map({.title = std::move(title),
-                   .rows = "query",
-                   .columns = "key",
-                   .row_names = names,
-                   .column_names = names,
-                   .palette = palette,
-                   .low = palette == Palette::sequential ? std::optional<double>(0) : std::nullopt,
-                   .high = palette == Palette::sequential ? std::optional<double>(1) : std::nullopt,
-                   .decimals = 2},
-                  matrix);
-}
+// The largest difference at each place: a, b [1, T, V] -> [T].
+Tensor difference_by_place(const Tensor& a, const Tensor& b) { return select(max(abs(a - b), {-1}), 0, 0); }
 
 }  // namespace
 
@@ -70,6 +62,102 @@ Exhibit inverted_mask(const Run& run) {
                         "Where a query may see no key its weights are 0, and so are its output and its gradient."}}};
 }
 
+// Random scores under random masks, one row of each without any key: the weights, and the gradient of the scores.
+Exhibit masked_entries_are_zero(const Run& run) {
+  constexpr int64_t n = 6, blind = 3;  // the query that may see nothing
+  const Tensor blind_row = equal(reshape(arange(n), {n, 1}), double(blind));
+  int64_t hidden_entries = 0;
+  double hidden_weight = 0, hidden_gradient = 0, sum_error = 0, blind_output = 0;
+  Tensor weights, gradient, finite;  // of the last mask
+  for (const uint64_t seed : run.seeds(200, 50)) {
+    Rng rng = run.rng("scores and masks", seed);
+    Parameter scores(randn({n, n}, rng, DType::f64));
+    const Tensor v = randn({n, n}, rng, DType::f64);
+    const Tensor random = logical_or(bernoulli(0.6, {n, n}, rng), eye(n, DType::boolean));
+    const Tensor keep = logical_and(random, logical_not(blind_row)), hide = logical_not(keep);
+    Tape tape;
+    const Variable y = masked_softmax(scores, 1, keep);  // [queries, keys]
+    tape.backward(y, randn({n, n}, rng, DType::f64));
+    weights = y.value(), gradient = scores.grad();
+    finite = softmax(masked_fill(scores.value(), hide, -1e9));
+
+    hidden_entries += int64_t(sum(hide).item());
+    hidden_weight = std::max(hidden_weight, max(abs(masked_fill(weights, keep, 0))).item());
+    hidden_gradient = std::max(hidden_gradient, max(abs(masked_fill(gradient, keep, 0))).item());
+    const Tensor expected = logical_not(blind_row).to(DType::f64);  // each row's sum
+    sum_error = std::max(sum_error, max_abs_difference(sum(weights, {-1}, true), expected));
+    blind_output = std::max(blind_output, max(abs(select(matmul(weights, v), 0, blind))).item());
+  }
+  const bool exact = hidden_weight == 0 && hidden_gradient == 0 && blind_output == 0;
+  return {.verdict = exact && sum_error < 1e-14 ? Verdict::holds : Verdict::fails,
+          .number = "largest weight and largest gradient of " + format_count(hidden_entries) +
+                    " hidden entries: " + format_number(hidden_weight) + " and " + format_number(hidden_gradient),
+          .remark = "Zero is meant to the bit; the rows sum to 1 up to " + format_significant(sum_error, 2) +
+                    ". A softmax over nothing but −∞ would be 0/0. Here such a row has weights, output and gradient 0; "
+                    "filled with a large negative number instead, as is often done, it would look at everything that "
+                    "was hidden from it, with weight " +
+                    format_fixed(finite.at({blind, 0}), 3) + " each.",
+          .pictures = {{small_multiples("Query 3 may see nothing", 2,
+                                        {query_key_map("weights", weights),
+                                         query_key_map("gradient of the scores", gradient, Palette::diverging)}),
+                        "One of the masks. Where the weight is 0 no gradient flows either."},
+                       {query_key_map("The same scores, filled with −10⁹", finite),
+                        "All the same but for the query that may see nothing: it sees all."}}};
+}
+
+// A causal Transformer under each scheme of positions: what does a change of one token change? And: one token at a
+// time with a cache of keys and values, against all at once.
+Exhibit causal_to_the_bit(const Run& run) {
+  constexpr int64_t length = 12, vocab = 16;
+  Grid grid{.header = {"positions", "earlier places that changed", "cache − all at once"}};
+  int64_t leaks = 0;
+  double cache_error = 0;
+  std::vector<Tensor> changes;  // [T] each: by how much a place's logits change with one token
+  for (const nn::Positions positions : nn::all_positions) {
+    Rng rng = run.rng("model");
+    nn::GPT model({.vocab = vocab, .layers = 3, .dim = 32, .context = length, .positions = positions}, rng);
+    for (const auto& [name, parameter] : model.parameters()) {  // far from the small weights that a model begins with
+      parameter->value() += 0.2 * randn(parameter->shape(), rng);
+    }
+    const Tensor tokens = randint(0, vocab, {1, length}, rng), places = arange(length);
+    const Tensor logits = model(tokens).value();  // [1, T, V]
+    int64_t own_leaks = 0;
+    for (int64_t t = 0; t < length; ++t) {
+      const Tensor other = where(equal(places, double(t)), scalar(double(vocab - 1), DType::i64) - tokens, tokens);
+      const Tensor change = difference_by_place(model(other).value(), logits);
+      own_leaks += int64_t(sum(slice(change, 0, 0, t) > 0.0).item());
+      if (positions == nn::Positions::learned) changes.push_back(change);
+    }
+
+    model.to(DType::f64);
+    const Tensor all_at_once = model(tokens).value();
+    nn::GPT::Cache cache;
+    double own_error = 0;
+    for (int64_t t = 0; t < length; ++t) {
+      const Variable next = model.next(slice(tokens, 1, t, t + 1), cache);  // [1, V]
+      own_error = std::max(own_error, max_abs_difference(next.value(), select(all_at_once, 1, t)));
+    }
+    leaks += own_leaks, cache_error = std::max(cache_error, own_error);
+    grid.rows.push_back({nn::name(positions), std::to_string(own_leaks), format_significant(own_error, 2)});
+  }
+  return {.verdict = leaks == 0 && cache_error < 1e-12 ? Verdict::holds : Verdict::fails,
+          .number = std::to_string(leaks) +
+                    " earlier places changed; cache − all at once: " + format_significant(cache_error, 2),
+          .remark =
+              "Each of 12 tokens is replaced in turn, in f32: what comes before stays the same to the bit, so "
+              "a place can be computed as soon as its token is there, as in an RNN. Unlike an RNN, whose state has a "
+              "fixed size, what is carried on is the keys and values of all that came before. (Cache and all at "
+              "once in f64: they round differently.)",
+          .pictures = {{heat_map({.title = "What one token changes",
+                                  .rows = "token that is replaced",
+                                  .columns = "place",
+                                  .bar = "largest change of a logit, log₁₀",
+                                  .cell = 34},
+                                 log(stack(changes)) / std::log(10)),
+                        "Three layers, learned positions. Left of the diagonal the change is exactly 0."}},
+          .grids = {grid}};
+}
+
 extern const std::vector<Claim> mask_claims;
 const std::vector<Claim> mask_claims = {
     {.id = "slip-1",
@@ -78,6 +166,18 @@ const std::vector<Claim> mask_claims = {
                   "mask with 1 for the future. It is meant to hide the future from each token.",
      .experiment = inverted_mask,
      .expect = Verdict::fails},
+    {.id = "19",
+     .title = "What is masked is exactly zero",
+     .statement = "A mask sets scores to −∞ before the softmax: the hidden weights are exactly 0, each row still sums "
+                  "to 1, and no gradient passes where nothing is seen.",
+     .experiment = masked_entries_are_zero,
+     .expect = Verdict::holds},
+    {.id = "20+49",
+     .title = "Causal attention reads from left to right",
+     .statement = "Under a look-ahead mask no output depends on a later token, so that masked self-attention can "
+                  "write token by token, as an RNN does, and gets what it would get all at once.",
+     .experiment = causal_to_the_bit,
+     .expect = Verdict::holds},
 };
 
 }  // namespace fovea::claims
