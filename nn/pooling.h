@@ -13,7 +13,7 @@ struct PoolOptions {
 };
 
 // [B, C, H, W] -> [B, C, H', W'] with H' = (H + 2 p − window) / stride + 1, and W' alike. The gradient goes to the
-// largest element of each window, the first of several; the padding is −∞ and never taken.
+// largest element of each window, the first of several; the padding is never taken.
 Variable max_pool2d(const Variable& x, Size2d window, const PoolOptions& options = {});
 
 // The same sizes. The padding's zeros count in the mean, as in PyTorch.
