@@ -53,9 +53,9 @@ UNIT_files   := $(patsubst %,tensor/%.cpp,checksum cpu dispatch einsum environme
 UNIT_tensor  := $(filter-out $(UNIT_files),$(sort $(wildcard tensor/*.cpp)))
 UNIT_autograd := $(sort $(wildcard autograd/*.cpp))
 UNIT_nn      := $(sort $(wildcard nn/*.cpp optim/*.cpp))
-UNIT_plot    := $(sort $(wildcard examples/lib/plot*.cpp))
+UNIT_book    := $(sort $(wildcard examples/lib/plot*.cpp)) $(patsubst %,examples/lib/%.cpp,csv dates idx scenes sequences)
 UNIT_frame   := $(sort $(wildcard examples/claims/frame/*.cpp))
-UNIT_lib     := $(filter-out examples/lib/own_text.cpp $(UNIT_plot),$(sort $(wildcard examples/lib/*.cpp)))
+UNIT_lib     := $(filter-out examples/lib/own_text.cpp $(UNIT_book),$(sort $(wildcard examples/lib/*.cpp)))
 
 # In the order of a build, which starts with what others wait for: kernels while the standard headers are parsed, then
 # the long units; the examples come last, short ones at the end.
@@ -68,7 +68,7 @@ PCH      := $(BUILD)/pch/std.h
 
 EXAMPLES := $(patsubst examples/%.cpp,$(BUILD)/bin/%,$(wildcard examples/[a-z]*.cpp examples/[0-9]*.cpp))
 HELPERS  := $(BUILD)/unit/lib.o $(BUILD)/obj/examples/lib/own_text.o
-FRAME    := $(BUILD)/unit/frame.o $(BUILD)/unit/plot.o
+FRAME    := $(BUILD)/unit/frame.o $(BUILD)/unit/book.o
 CLAIMS   := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard examples/claims/*.cpp)) $(BUILD)/claims_sources.o
 TESTS    := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard tests/*.cpp))
 WIDE     := $(call compiled_for,$(WIDE_LEVEL))
@@ -115,7 +115,7 @@ $(BUILD)/unit/$(1).o: $(BUILD)/unit/$(1).cpp $(STAMP) $(PCH).gch
 	$$(call say,c++,"$(patsubst %.cpp,%,$(notdir $(UNIT_$(1))))")
 	$$(Q)$$(CXX) $$(FLAGS) -include $(PCH) -MMD -MP -c $$< -o $$@
 endef
-$(foreach unit,$(UNITS) plot frame,$(eval $(call UNIT_RULE,$(unit))))
+$(foreach unit,$(UNITS) book frame,$(eval $(call UNIT_RULE,$(unit))))
 
 define KERNEL_RULE
 $(BUILD)/kernels/$(1)/%.o: tensor/kernels/%.cpp $(STAMP)
