@@ -71,6 +71,8 @@ template <class T> struct Product {
   T beta;
   T* c;
   int64_t ldc;
+
+  bool add() const { return beta != T(0); }
 };
 
 constexpr double kWorthThreads = 100e3;  // multiplications below which a second thread costs more than it brings
@@ -129,8 +131,8 @@ void multiply_column(const GemmTable<T>& t, const Product<T>& p, int64_t i, int6
   T* const b = packed_b.get<T>(p.k + rows);
   T* const c = b + p.k;
   for (int64_t l = 0; l < p.k; ++l) b[l] = *p.b.at(l, j);
-  for (int64_t r = 0; p.beta != T(0) && r < rows; ++r) c[r] = p.c[(i + r) * p.ldc + j];
-  t.row(rows, p.k, b, p.a.at(i, 0), p.a.col, p.a.row, p.beta, c);
+  for (int64_t r = 0; p.add() && r < rows; ++r) c[r] = p.c[(i + r) * p.ldc + j];
+  t.row(rows, p.k, b, p.a.at(i, 0), p.a.col, p.a.row, p.add(), c);
   for (int64_t r = 0; r < rows; ++r) p.c[(i + r) * p.ldc + j] = c[r];
 }
 
@@ -155,7 +157,7 @@ void multiply_piece(const GemmTable<T>& t, const Product<T>& p, const Plan& plan
         t.pack_b(depth, width, b.data, b.row, b.col, block);
         b.data = block;
       }
-      t.block(rows, width, depth, a, b, l == 0 ? p.beta : T(1), p.c + i * p.ldc + j + first, p.ldc);
+      t.block(rows, width, depth, a, b, p.add() || l > 0, p.c + i * p.ldc + j + first, p.ldc);
     }
   }
 }
@@ -171,7 +173,7 @@ template <class T> void multiply_blocked(const GemmTable<T>& t, const Product<T>
   });
 }
 
-// One row: c = alpha a B + beta c.
+// One row.
 template <class T> void multiply_row(const GemmTable<T>& t, const Product<T>& p, int64_t workers) {
   const T* a = p.a.data;
   if (p.alpha != T(1) || p.a.col != 1) {
@@ -180,20 +182,26 @@ template <class T> void multiply_row(const GemmTable<T>& t, const Product<T>& p,
     a = scaled;
   }
   parallel_for(p.n, round_up(ceil_div(p.n, workers), 4 * t.nr), [&](int64_t begin, int64_t end) {
-    t.row(end - begin, p.k, a, p.b.at(0, begin), p.b.row, p.b.col, p.beta, p.c + begin);
+    t.row(end - begin, p.k, a, p.b.at(0, begin), p.b.row, p.b.col, p.add(), p.c + begin);
   });
+}
+
+// C = beta C. The kernels know only C = A B and C += A B.
+template <class T> void scale(const Product<T>& p) {
+  for (int64_t i = 0; i < p.m; ++i) {
+    T* row = p.c + i * p.ldc;
+    for (int64_t j = 0; j < p.n; ++j) row[j] = p.add() ? p.beta * row[j] : T(0);
+  }
 }
 
 int64_t workers_for(double multiplications) { return multiplications < kWorthThreads ? 1 : threads(); }
 
 template <class T> void multiply(const Product<T>& p, int64_t workers) {
   if (p.m == 0 || p.n == 0) return;
-  if (p.k == 0 || p.alpha == T(0)) {
-    for (int64_t i = 0; i < p.m; ++i) {
-      T* row = p.c + i * p.ldc;
-      for (int64_t j = 0; j < p.n; ++j) row[j] = p.beta == T(0) ? T(0) : p.beta * row[j];
-    }
-  } else if (p.m == 1) {
+  const bool nothing = p.k == 0 || p.alpha == T(0);
+  if (p.beta != T(1) && (p.add() || nothing)) scale(p);
+  if (nothing) return;
+  if (p.m == 1) {
     multiply_row(gemm_table<T>(), p, workers);
   } else {
     multiply_blocked(gemm_table<T>(), p, workers);

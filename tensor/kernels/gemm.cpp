@@ -39,7 +39,7 @@ template <class T> using Operand = typename GemmTable<T>::Operand;
 // C[m, n] with B in panels: row p of the first at b + p * b_row, the next one `panel` elements on. Where the last one
 // is half empty, it has the width of one vector.
 template <class T>
-void multiply_rows(int64_t m, int64_t n, int64_t k, Operand<T> a, const T* b, int64_t b_row, int64_t panel, T beta,
+void multiply_rows(int64_t m, int64_t n, int64_t k, Operand<T> a, const T* b, int64_t b_row, int64_t panel, bool add,
                    T* c, int64_t ldc) {
   constexpr int L = Vec<T>::size, NR = kTileVectors * L;
   const int64_t narrow = n % NR <= L ? n % NR : 0, wide = n - narrow;
@@ -52,7 +52,7 @@ void multiply_rows(int64_t m, int64_t n, int64_t k, Operand<T> a, const T* b, in
                  .a_col = a.packed ? rows : a.col,
                  .b = b,
                  .b_row = b_row,
-                 .beta = beta,
+                 .add = add,
                  .c = c + i * ldc,
                  .ldc = ldc};
     multiply_panels_of<T, kTileVectors>(rows, wide, tile, panel);
@@ -68,19 +68,19 @@ void multiply_rows(int64_t m, int64_t n, int64_t k, Operand<T> a, const T* b, in
 constexpr int64_t kTilesWorthCopy = 4;
 
 template <class T>
-void multiply_block(int64_t m, int64_t n, int64_t k, Operand<T> a, Operand<T> b, T beta, T* c, int64_t ldc) {
+void multiply_block(int64_t m, int64_t n, int64_t k, Operand<T> a, Operand<T> b, bool add, T* c, int64_t ldc) {
   constexpr int64_t L = Vec<T>::size, NR = kTileVectors * L;
-  if (b.packed) return multiply_rows<T>(m, n, k, a, b.data, NR, packed_panel<T>(k), beta, c, ldc);
+  if (b.packed) return multiply_rows<T>(m, n, k, a, b.data, NR, packed_panel<T>(k), add, c, ldc);
   int64_t j = 0;
   if (b.col == 1 && m < kTilesWorthCopy * kTileRows) {  // whole panels: read where they lie
     j = n / NR * NR;
-    multiply_rows<T>(m, j, k, a, b.data, b.row, NR, beta, c, ldc);
+    multiply_rows<T>(m, j, k, a, b.data, b.row, NR, add, c, ldc);
   }
   alignas(64) T copy[kDepth<T> * NR];
   for (; j < n; j += NR) {
     const int64_t columns = n - j < NR ? n - j : NR;
     pack_panel<T>(k, int(columns), columns > L ? NR : L, b.data + j * b.col, b.row, b.col, copy);
-    multiply_rows<T>(m, columns, k, a, copy, NR, 0, beta, c + j, ldc);
+    multiply_rows<T>(m, columns, k, a, copy, NR, 0, add, c + j, ldc);
   }
 }
 

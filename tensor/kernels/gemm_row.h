@@ -1,4 +1,4 @@
-// A row times a matrix, c = a B + beta c: one multiplication for each element of B that is read, so the memory sets
+// A row times a matrix, c = a B or c += a B: one multiplication for each element of B that is read, so the memory sets
 // the speed and the order of reading is all that matters.
 #pragma once
 #include "tensor/kernels/gemm_pack.h"
@@ -31,11 +31,11 @@ template <class T, int P> FOVEA_INLINE void add_rows(int64_t n, const T* a, cons
 // B is transposed: the elements of a row of memory are one chain. V vectors of c take V * L rows of memory, turned in
 // registers a few columns at a time.
 template <class T, int V>
-FOVEA_INLINE void multiply_rows_of_memory(int64_t k, const T* a, const T* b, int64_t ld, T beta, T* c) {
+FOVEA_INLINE void multiply_rows_of_memory(int64_t k, const T* a, const T* b, int64_t ld, bool add, T* c) {
   constexpr int L = Vec<T>::size, G = kGroup<L>;
   Vec<T> sum[V];
   FOVEA_EACH_LANE
-  for (int v = 0; v < V; ++v) sum[v] = beta == T(0) ? Vec<T>(T(0)) : Vec<T>(beta) * Vec<T>::load(c + v * L);
+  for (int v = 0; v < V; ++v) sum[v] = add ? Vec<T>::load(c + v * L) : Vec<T>(T(0));
   int64_t p = 0;
   for (; p + G <= k; p += G) {
     FOVEA_EACH_LANE
@@ -53,10 +53,10 @@ FOVEA_INLINE void multiply_rows_of_memory(int64_t k, const T* a, const T* b, int
 }
 
 template <class T>
-void multiply_row(int64_t n, int64_t k, const T* a, const T* b, int64_t row, int64_t col, T beta, T* c) {
+void multiply_row(int64_t n, int64_t k, const T* a, const T* b, int64_t row, int64_t col, bool add, T* c) {
   if (col == 1) {
     constexpr int P = 6;  // so many streams of memory are fetched ahead without trouble
-    for (int64_t j = 0; j < n; ++j) c[j] = beta == T(0) ? T(0) : beta * c[j];
+    for (int64_t j = 0; !add && j < n; ++j) c[j] = T(0);
     int64_t p = 0;
     for (; p + P <= k; p += P) add_rows<T, P>(n, a + p, b + p * row, row, c);
     for (; p < k; ++p) add_rows<T, 1>(n, a + p, b + p * row, row, c);
@@ -64,9 +64,9 @@ void multiply_row(int64_t n, int64_t k, const T* a, const T* b, int64_t row, int
   }
   constexpr int V = 2, N = V * Vec<T>::size;
   int64_t j = 0;
-  for (; j + N <= n; j += N) multiply_rows_of_memory<T, V>(k, a, b + j * col, col, beta, c + j);
+  for (; j + N <= n; j += N) multiply_rows_of_memory<T, V>(k, a, b + j * col, col, add, c + j);
   for (; j < n; ++j) {
-    T sum = beta == T(0) ? T(0) : beta * c[j];
+    T sum = add ? c[j] : T(0);
     for (int64_t p = 0; p < k; ++p) sum = fma_one(a[p], b[p * row + j * col], sum);
     c[j] = sum;
   }

@@ -1,7 +1,7 @@
 // The micro-kernel: one tile of C in registers, rows x (vectors * lanes), and a step along k that multiplies a column
 // of A with a row of B. Everything else in a matrix product serves to feed it.
 //
-// Each element of C is one chain, c = fma(a, b, c), along k in order, beginning with beta * C. So its bits depend
+// Each element of C is one chain, c = fma(a, b, c), along k in order, beginning with C or 0. So its bits depend
 // neither on the size of the tile, nor on where in the tile it is, nor on how the loops outside cut up k.
 #pragma once
 #include "tensor/kernels/gemm.h"
@@ -31,7 +31,7 @@ template <class T> struct Tile {
   int64_t a_row = 0, a_col = 0;
   const T* b = nullptr;  // row p at b + p * b_row
   int64_t b_row = 0;
-  T beta = 0;
+  bool add = false;  // to C; else C is not read: it may hold anything, NaN included
   T* c = nullptr;
   int64_t ldc = 0;
   int last = Vec<T>::size;  // columns of C that the last vector holds: it may reach beyond the matrix
@@ -42,15 +42,11 @@ template <class T, int Rows, int Vectors> FOVEA_INLINE void multiply_tile(const 
   Vec<T> sum[Rows][V];
   FOVEA_EACH_LANE
   for (int i = 0; i < Rows * V; ++i) sum[i / V][i % V] = Vec<T>(T(0));
-  if (t.beta != T(0)) {  // else C is not read: it may hold anything, NaN included
+  if (t.add) {
     FOVEA_EACH_LANE
     for (int i = 0; i < Rows * V; ++i) {
       const T* c = t.c + i / V * t.ldc + i % V * L;
       sum[i / V][i % V] = i % V + 1 == V && t.last < L ? Vec<T>::load_first(c, t.last) : Vec<T>::load(c);
-    }
-    if (t.beta != T(1)) {
-      FOVEA_EACH_LANE
-      for (int i = 0; i < Rows * V; ++i) sum[i / V][i % V] = Vec<T>(t.beta) * sum[i / V][i % V];
     }
   }
   const T *a = t.a, *b = t.b;
