@@ -203,7 +203,7 @@ run: $(BUILD)/bin/char_gpt  ## train a small GPT on fovea's own sources, and let
 	$(BUILD)/bin/char_gpt --out $(BUILD)/run
 
 claims: $(BUILD)/bin/claims  ## the lab book: every claim of the notes put to the test, as a page (build/claims/index.html)
-	$(BUILD)/bin/claims --out $(BUILD)/claims
+	$(BUILD)/bin/claims --out $(BUILD)/claims $(CLAIMS_FLAGS)
 
 bench: $(BENCHES)  ## measure this machine, and write its figures into the README
 	tests/bench/run.sh $(BUILD)/bin README.md
