@@ -14,13 +14,14 @@ extern const std::vector<Claim> saturation_claims;
 extern const std::vector<Claim> scaling_claims;
 extern const std::vector<Claim> score_claims;
 extern const std::vector<Claim> self_attention_claims;
+extern const std::vector<Claim> seq2seq_claims;
 extern const std::vector<Claim> sinusoid_claims;
 
 std::vector<Claim> book() {
   std::vector<Claim> all;
-  for (const std::vector<Claim>* table :
-       {&mask_claims, &pooling_claims, &position_claims, &query_key_value_claims, &regression_claims,
-        &saturation_claims, &scaling_claims, &score_claims, &self_attention_claims, &sinusoid_claims}) {
+  for (const std::vector<Claim>* table : {&mask_claims, &pooling_claims, &position_claims, &query_key_value_claims,
+                                          &regression_claims, &saturation_claims, &scaling_claims, &score_claims,
+                                          &self_attention_claims, &sinusoid_claims, &seq2seq_claims}) {
     all.insert(all.end(), table->begin(), table->end());
   }
   return ordered(std::move(all));
