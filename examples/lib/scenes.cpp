@@ -10,8 +10,8 @@
 namespace fovea::lib {
 namespace {
 
-using Colour = std::array<float, 3>;
-constexpr Colour kColours[] = {
+using Rgb = std::array<float, 3>;
+constexpr Rgb kColours[] = {
     {0.9f, 0.15f, 0.1f}, {0.1f, 0.75f, 0.2f}, {0.15f, 0.3f, 0.95f}, {0.95f, 0.85f, 0.1f}, {0.6f, 0.15f, 0.8f}};
 constexpr double kNoise = 0.03;  // deviation of each pixel's colour
 
@@ -59,7 +59,7 @@ class Canvas {
       }
     }
   }
-  void dot(int64_t picture, int64_t row, int64_t column, const Colour& colour, int64_t owner) {
+  void dot(int64_t picture, int64_t row, int64_t column, const Rgb& colour, int64_t owner) {
     for (int64_t channel = 0; channel < 3; ++channel)
       colours_[size_t(((picture * 3 + channel) * size_ + row) * size_ + column)] = colour[size_t(channel)];
     owner_[size_t((picture * size_ + row) * size_ + column)] = owner;
