@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What `make check` proves about the sources: style, layering, no weak symbol in a kernel, no warning.
+# What `make check` proves about the sources: style, layering, no weak symbol in a kernel, no warning of any compiler that
+# is there (COMPILERS names others).
 set -u
 build=${1:?build folder} flags=${2:?compiler flags}
 cd "$(dirname "$0")/.." || exit 1
@@ -41,7 +42,7 @@ warnings() {  # warnings COMPILER
 }
 kernel_flags="-Wno-psabi -DFOVEA_LEVEL=check"
 [ "$(uname -m)" = x86_64 ] && kernel_flags="$kernel_flags -mavx2 -mfma"
-for cxx in g++ clang++; do
+for cxx in ${COMPILERS:-g++ clang++}; do
   command -v $cxx >/dev/null || { echo "skip  warnings of $cxx (not installed)"; continue; }
   report "no warnings of $cxx" "$(warnings $cxx 2>&1 | grep -E 'warning|error')"
 done
