@@ -1,7 +1,7 @@
 // bench_ops: the time of the operations that work row by row or element by element, forward and backward, and of what
 // an optimiser does, with the memory traffic that they stand for.
 //
-//   bench_ops [--threads N] [--shape 3072x256]... [--only NAME]... [--seconds S] [--json]
+//   bench_ops [--threads N] [--shape 3072x256...] [--only NAME...] [--seconds S] [--json]
 //
 // A forward is recorded, as in training; a backward is the walk over a tape that holds that one operation. GB/s counts
 // what must be moved: forward x and y, backward dy, what was saved and dx. --json prints one line per operation
@@ -9,13 +9,15 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <iostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "autograd/autograd.h"
+#include "examples/lib/args.h"
 #include "examples/lib/table.h"
 #include "nn/gpt.h"
 #include "optim/adam.h"
@@ -166,35 +168,38 @@ void bench_optimizer(Bench& bench, const std::string& size, const std::vector<Na
   bench.run("clip", size, 3 * bytes, [&] { optim::clip_grad_norm(parameters, 1e-3); });
 }
 
+// "3072x256" as rows and columns.
+std::pair<int64_t, int64_t> parse_shape(const std::string& text) {
+  long long rows = 0, columns = 0;
+  char rest = 0;
+  if (std::sscanf(text.c_str(), "%lldx%lld%c", &rows, &columns, &rest) != 2 || rows < 1 || columns < 1)
+    throw lib::UsageError("bench_ops: --shape wants ROWSxCOLUMNS, as 3072x256, got " + text);
+  return {rows, columns};
+}
+
 }  // namespace
 
-int main(int count, char** arguments) {
+int main(int argc, char** argv) {
   Bench bench;
-  std::vector<std::pair<int64_t, int64_t>> shapes;
-  for (int i = 1; i < count; ++i) {
-    const std::string flag = arguments[i], value = i + 1 < count ? arguments[i + 1] : "";
-    long long rows = 0, columns = 0;
-    if (flag == "--json") {
-      bench.json = true;
-      continue;
+  int64_t thread_count = 0;
+  std::vector<std::string> shapes = {"3072x256", "1024x384"};
+  lib::Args args("bench_ops", "Measures the operations that work row by row or element by element, and the optimiser.");
+  args.group("Options", {{"--threads N", &thread_count, "0: all cores", {.at_least = 0, .at_most = 1024}},
+                         {"--shape ROWSxCOLUMNS...", &shapes, "what the operations work on"},
+                         {"--only NAME...", &bench.only, "just the operations with one of these in their name"},
+                         {"--seconds S", &bench.seconds, "how long to measure each", {.at_least = 0}},
+                         {"--json", &bench.json, "print a JSON object per operation"}});
+  try {
+    if (args.parse(argc, argv) == lib::Args::Outcome::handled) return 0;
+    if (thread_count > 0) set_threads(int(thread_count));
+    for (const std::string& shape : shapes) {
+      const auto [rows, columns] = parse_shape(shape);
+      bench_shape(bench, rows, columns);
     }
-    ++i;
-    if (flag == "--threads") {
-      set_threads(std::atoi(value.c_str()));
-    } else if (flag == "--only") {
-      bench.only.push_back(value);
-    } else if (flag == "--seconds") {
-      bench.seconds = std::atof(value.c_str());
-    } else if (flag == "--shape" && std::sscanf(value.c_str(), "%lldx%lld", &rows, &columns) == 2) {
-      shapes.emplace_back(rows, columns);
-    } else {
-      std::fprintf(stderr, "bench_ops: unknown flag %s %s; see the head of tests/bench/bench_ops.cpp\n", flag.c_str(),
-                   value.c_str());
-      return 2;
-    }
+  } catch (const lib::UsageError& error) {
+    std::cerr << error.what() << "\n";
+    return 2;
   }
-  if (shapes.empty()) shapes = {{3072, 256}, {1024, 384}};
-  for (const auto& [rows, columns] : shapes) bench_shape(bench, rows, columns);
   bench_embedding(bench);
 
   Rng rng(4);
