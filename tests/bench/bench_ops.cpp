@@ -50,6 +50,7 @@ class Bench {
   void report(const std::string& name, const std::string& size, double bytes, const std::function<double()>& sample) {
     const auto named = [&](const std::string& wanted) { return name.find(wanted) != std::string::npos; };
     if (!only.empty() && std::none_of(only.begin(), only.end(), named)) return;
+    empty_ = false;
     std::vector<double> times;
     for (int i = 0; i < 3; ++i) sample();
     for (const double start = now(); now() - start < seconds || times.size() < 9;) times.push_back(sample());
@@ -74,12 +75,13 @@ class Bench {
   }
 
   ~Bench() {
-    if (json) return;
+    if (json || empty_) return;
     std::printf("%s, %s, %d threads\n%s", cpu_name().c_str(), isa_name(active_isa()).c_str(), threads(),
                 table_.text().c_str());
   }
 
  private:
+  bool empty_ = true;
   lib::Table table_{
       {{"operation"}, {"size"}, {"µs", lib::Align::right}, {"best", lib::Align::right}, {"GB/s", lib::Align::right}}};
 };
