@@ -5,10 +5,13 @@
 
 namespace fovea::claims {
 
+extern const std::vector<Claim> cost_claims;
+extern const std::vector<Claim> distance_claims;
 extern const std::vector<Claim> mask_claims;
 extern const std::vector<Claim> pooling_claims;
 extern const std::vector<Claim> position_claims;
 extern const std::vector<Claim> query_key_value_claims;
+extern const std::vector<Claim> reading_claims;
 extern const std::vector<Claim> regression_claims;
 extern const std::vector<Claim> saturation_claims;
 extern const std::vector<Claim> scaling_claims;
@@ -19,9 +22,10 @@ extern const std::vector<Claim> sinusoid_claims;
 
 std::vector<Claim> book() {
   std::vector<Claim> all;
-  for (const std::vector<Claim>* table : {&mask_claims, &pooling_claims, &position_claims, &query_key_value_claims,
-                                          &regression_claims, &saturation_claims, &scaling_claims, &score_claims,
-                                          &self_attention_claims, &sinusoid_claims, &seq2seq_claims}) {
+  for (const std::vector<Claim>* table :
+       {&cost_claims, &distance_claims, &mask_claims, &pooling_claims, &position_claims, &query_key_value_claims,
+        &reading_claims, &regression_claims, &saturation_claims, &scaling_claims, &score_claims, &self_attention_claims,
+        &seq2seq_claims, &sinusoid_claims}) {
     all.insert(all.end(), table->begin(), table->end());
   }
   return ordered(std::move(all));
