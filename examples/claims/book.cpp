@@ -21,6 +21,7 @@ extern const std::vector<Claim> score_claims;
 extern const std::vector<Claim> self_attention_claims;
 extern const std::vector<Claim> seq2seq_claims;
 extern const std::vector<Claim> sinusoid_claims;
+extern const std::vector<Claim> task_claims;
 extern const std::vector<Claim> transformer_block_claims;
 
 std::vector<Claim> book() {
@@ -29,7 +30,7 @@ std::vector<Claim> book() {
        {&cost_claims, &distance_claims, &feed_forward_claims, &head_claims, &mask_claims, &pooling_claims,
         &position_claims, &query_key_value_claims, &reading_claims, &regression_claims, &saturation_claims,
         &scaling_claims, &score_claims, &self_attention_claims, &seq2seq_claims, &sinusoid_claims,
-        &transformer_block_claims}) {
+        &transformer_block_claims, &task_claims}) {
     all.insert(all.end(), table->begin(), table->end());
   }
   return ordered(std::move(all));

@@ -16,10 +16,14 @@ namespace {
 constexpr int64_t rows = 75, slips = 12;  // of the notes
 constexpr std::string_view slip = "slip-";
 
-// A slip as its number below 0, so that both kinds are one order; 0 for what is no id of the notes.
+// A slip as its number below 0, so that both kinds are one order; 0 for what is no id of the notes. "74-dates" is one
+// of several exhibits of row 74.
 int64_t place_of(std::string_view id) {
   const bool is_slip = id.starts_with(slip);
-  if (is_slip) id.remove_prefix(slip.size());
+  if (is_slip)
+    id.remove_prefix(slip.size());
+  else if (const size_t dash = id.find('-'); dash + 1 < id.size() && dash > 0)
+    id = id.substr(0, dash);
   int64_t number = 0;
   const auto [end, error] = std::from_chars(id.data(), id.data() + id.size(), number);
   if (error != std::errc() || end != id.data() + id.size() || id.front() == '0') return 0;
