@@ -4,6 +4,7 @@
 
 #include "autograd/indexing.h"
 #include "examples/claims/sequence_models.h"
+#include "examples/claims/weights_map.h"
 #include "tensor/elementwise.h"
 #include "tensor/indexing.h"
 #include "tensor/reduce.h"
@@ -52,24 +53,11 @@ std::string letters(const Tensor& row) {
     text += token >= Token::first ? char('a' + token - Token::first) : token == Token::end ? '.' : '>';
   return text;
 }
-std::vector<std::string> each_letter(const std::string& text) {
-  std::vector<std::string> all;
-  for (const char letter : text) all.emplace_back(1, letter);
-  return all;
-}
 
-// What the first row of a batch looked at: weights [B, T, S], its source [S], and the words that stand at the steps
-// [T].
-Plot alignment_map(std::string title, const Tensor& source, const Tensor& words, const Tensor& weights) {
-  return heat_map({.title = std::move(title),
-                   .rows = "written",
-                   .columns = "source",
-                   .row_names = each_letter(letters(words)),
-                   .column_names = each_letter(letters(source)),
-                   .bar = "weight",
-                   .low = 0,
-                   .high = 1},
-                  select(weights, 0, 0));
+// Of the first of several sequences: source i64 [B, S], words i64 [B, T], weights [B, T, S].
+Plot first_alignment(std::string title, const Tensor& source, const Tensor& words, const Tensor& weights) {
+  return alignment_map(std::move(title), letters(select(source, 0, 0)), letters(select(words, 0, 0)),
+                       select(weights, 0, 0));
 }
 
 struct Kind {
@@ -257,8 +245,7 @@ Exhibit alignment_is_learned(const Run& run) {
       const Tensor wanted = reshape(arange(length - 1, -1, -1), {1, length});  // S − 1 … 0
       right.push_back(exact_matches(written.words, test.target));
       on_it.push_back(mean(equal(argmax(weights, -1), wanted).to(DType::f64)).item());
-      if (seed == run.seed())
-        maps.push_back(alignment_map(title, select(test.source, 0, 0), select(written.words, 0, 0), written.weights));
+      if (seed == run.seed()) maps.push_back(first_alignment(title, test.source, written.words, written.weights));
     }
     aligned.push_back(spread(on_it));
     table.rows.push_back({title, spread(right).percent(), aligned.back().percent()});
@@ -305,9 +292,8 @@ Exhibit memory_is_a_set(const Run& run) {
       if (dtype == DType::f32 || i > 0) continue;
       const Tensor source = index_select(pairs.source, 1, order);
       of_source = max_abs_difference(model(source, words).logits.value(), whole.logits.value());
-      maps = {alignment_map("as the encoder left it", select(pairs.source, 0, 0), select(words, 0, 0),
-                            whole.weights.value()),
-              alignment_map("in disorder", select(source, 0, 0), select(words, 0, 0), other.weights.value())};
+      maps = {first_alignment("as the encoder left it", pairs.source, words, whole.weights.value()),
+              first_alignment("in disorder", source, words, other.weights.value())};
     }
   }
   return {

@@ -1,10 +1,11 @@
 // Uses of attention, as toys: dates put into one form, addition as it is learned at school, sorting. Each model is
 // tried on what it has not seen.
 #include <algorithm>
-#include <chrono>
 #include <set>
 
 #include "examples/claims/sequence_models.h"
+#include "examples/claims/stopwatch.h"
+#include "examples/claims/weights_map.h"
 #include "tensor/indexing.h"
 #include "tensor/reduce.h"
 #include "tensor/views.h"
@@ -36,35 +37,6 @@ Split split(std::vector<TextPair> train, const std::vector<TextPair>& test, std:
 
 Batches batches_of(const SequencePairs& pairs, int64_t size, Rng& rng) {
   return [&pairs, &rng, size] { return rows(pairs, randint(0, pairs.source.size(0), {size}, rng)); };
-}
-
-class Stopwatch {
- public:
-  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
-
-std::vector<std::string> characters(const std::string& text) {
-  std::vector<std::string> all;
-  for (const char c : text) all.emplace_back(1, c);
-  return all;
-}
-
-// weights [T or more, S or more]: a row for each character written and one for the end, a column for each of the
-// source.
-Plot alignment_map(std::string title, const std::string& source, const std::string& written, const Tensor& weights) {
-  const auto width = int64_t(source.size()), height = int64_t(written.size());
-  return heat_map({.title = std::move(title),
-                   .rows = "written",
-                   .columns = "source",
-                   .row_names = characters(written),
-                   .column_names = characters(source),
-                   .bar = "weight",
-                   .low = 0,
-                   .high = 1},
-                  narrow(narrow(weights, 0, 0, height), 1, 0, width));
 }
 
 // What the last layer of the decoder looks at, the mean of its heads, while it is led through `pairs`: [B, T, S]

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "examples/claims/claim.h"
+#include "tensor/views.h"
 
 namespace fovea::claims {
 
@@ -37,6 +38,26 @@ inline Plot weight_maps(std::string title, int columns, const std::vector<std::p
         weights));
   }
   return small_multiples(std::move(title), columns, plots);
+}
+
+// What a decoder looked at: a row for each character written, a column for each of the source. weights [T, S], of which
+// what lies beyond the texts is padding.
+inline Plot alignment_map(std::string title, const std::string& source, const std::string& written,
+                          const Tensor& weights) {
+  const auto characters = [](const std::string& text) {
+    std::vector<std::string> all;
+    for (const char c : text) all.emplace_back(1, c);
+    return all;
+  };
+  return heat_map({.title = std::move(title),
+                   .rows = "written",
+                   .columns = "source",
+                   .row_names = characters(written),
+                   .column_names = characters(source),
+                   .bar = "weight",
+                   .low = 0,
+                   .high = 1},
+                  narrow(narrow(weights, 0, 0, int64_t(written.size())), 1, 0, int64_t(source.size())));
 }
 
 }  // namespace fovea::claims
