@@ -9,6 +9,7 @@ extern const std::vector<Claim> cost_claims;
 extern const std::vector<Claim> distance_claims;
 extern const std::vector<Claim> feed_forward_claims;
 extern const std::vector<Claim> head_claims;
+extern const std::vector<Claim> caption_claims;
 extern const std::vector<Claim> mask_claims;
 extern const std::vector<Claim> pooling_claims;
 extern const std::vector<Claim> position_claims;
@@ -27,9 +28,9 @@ extern const std::vector<Claim> transformer_block_claims;
 std::vector<Claim> book() {
   std::vector<Claim> all;
   for (const std::vector<Claim>* table :
-       {&cost_claims, &distance_claims, &feed_forward_claims, &head_claims, &mask_claims, &pooling_claims,
-        &position_claims, &query_key_value_claims, &reading_claims, &regression_claims, &saturation_claims,
-        &scaling_claims, &score_claims, &self_attention_claims, &seq2seq_claims, &sinusoid_claims,
+       {&caption_claims, &cost_claims, &distance_claims, &feed_forward_claims, &head_claims, &mask_claims,
+        &pooling_claims, &position_claims, &query_key_value_claims, &reading_claims, &regression_claims,
+        &saturation_claims, &scaling_claims, &score_claims, &self_attention_claims, &seq2seq_claims, &sinusoid_claims,
         &transformer_block_claims, &task_claims}) {
     all.insert(all.end(), table->begin(), table->end());
   }
