@@ -235,8 +235,8 @@ Exhibit embedding_against_encoding(const Run& run) {
               "equal sizes; the second is what helps, and with a norm in front of the attention only the ratio "
               "counts.",
           .pictures = {{small_multiples("Embeddings times a factor, plus the encoding", 2,
-                                        {panel("What stood three places back?", place_curves, 2.5),
-                                         panel("Does it occur again?", content_curves, 0.8)}),
+                                        {panel("What stood three places back?", place_curves, 3.5),
+                                         panel("Does it occur again?", content_curves, 1.0)}),
                         "Smoothed; median and range over the seeds. d = 64."}},
           .grids = {grid}};
 }
