@@ -170,7 +170,7 @@ Exhibit heads_see_different_things(const Run& run) {
   std::vector<std::vector<double>> scores, alike;  // [seed][number of heads]
   std::vector<Plot> tables;
   std::vector<std::pair<std::string, Tensor>> maps;
-  std::vector<double> specialised;  // share of the questions that one of four heads answers nearly alone
+  std::vector<double> specialised;  // share of the questions that need one of four heads
   for (const uint64_t seed : run.seeds(3, 1)) {
     scores.emplace_back(), alike.emplace_back();
     for (const double heads : counts) {
@@ -195,25 +195,20 @@ Exhibit heads_see_different_things(const Run& run) {
       for (int64_t h = 0; h < 4; ++h) maps.emplace_back("head " + std::to_string(h), select(mean(weights, {0}), 0, h));
     }
   }
-  const auto with = [&](const std::vector<std::vector<double>>& runs, size_t i) {
-    std::vector<double> values;
-    for (const auto& r : runs) values.push_back(r[i]);
-    return spread(values);
-  };
-  const Spread one = with(scores, 0), four = with(scores, 2);
-  const bool finer = four.low > one.high + 0.1, different = with(alike, 2).high < 0.7;
+  const Spread one = spread_at(scores, 0), four = spread_at(scores, 2);
+  const bool finer = four.low > one.high + 0.1, different = spread_at(alike, 2).high < 0.7;
   return {
       .verdict = finer && different ? Verdict::holds
                  : finer            ? Verdict::within_limits
                                     : Verdict::fails,
-      .number = "accuracy with 1, 2, 4, 8 heads: " + with(scores, 0).percent(0) + ", " + with(scores, 1).percent(0) +
-                ", " + four.percent(0) + ", " + with(scores, 3).percent(0),
+      .number = "accuracy with 1, 2, 4, 8 heads: " + spread_at(scores, 0).percent(0) + ", " +
+                spread_at(scores, 1).percent(0) + ", " + four.percent(0) + ", " + spread_at(scores, 3).percent(0),
       .remark =
           "One head has one weighted mean to give, and four questions to answer with it; four heads of a quarter of "
           "the channels have one each. Nobody told them who is to look where: without one head " +
           spread(specialised).percent(0) +
-          " of the questions lose more than 0.3 of their accuracy, nearly each to a head of its own. (The task "
-          "is made so that heads matter: with a feed-forward network behind it one head gets further.)",
+          " of the questions lose more than 0.3 of their accuracy. (The task is made so that heads matter: behind the "
+          "attention stands nothing that could take a mixture apart.)",
       .pictures = {
           {line_plot({.title = "Four questions at once, as many parameters",
                       .x = {.label = "heads", .log = true, .ticks = counts, .tick_labels = {"1", "2", "4", "8"}},

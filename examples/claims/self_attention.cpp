@@ -126,25 +126,21 @@ Exhibit separate_keys_and_values(const Run& run) {
     RecallModel with_none(Source::tokens, RecallModel::kWidth, run.rng("weights", seed));
     none.push_back(recall_accuracy(run, with_none, seed));
   }
-  const auto at = [](const std::vector<std::vector<double>>& runs, size_t width) {
-    std::vector<double> values;
-    for (const auto& run_of_widths : runs) values.push_back(run_of_widths[width]);
-    return spread(values);
-  };
   Grid grid{.header = {"width d", "two maps, d wide", "parameters", "one map, 1.5 d wide", "parameters"}};
   bool everywhere = true;
   for (size_t i = 0; i < widths.size(); ++i) {
-    everywhere = everywhere && at(two, i).median > at(one, i).median + 0.02;
+    everywhere = everywhere && spread_at(two, i).median > spread_at(one, i).median + 0.02;
     grid.rows.push_back(
-        {format_number(widths[i]), at(two, i).percent(), sizes[0][i], at(one, i).percent(), sizes[1][i]});
+        {format_number(widths[i]), spread_at(two, i).percent(), sizes[0][i], spread_at(one, i).percent(), sizes[1][i]});
   }
-  const bool when_narrow = at(two, 0).low > at(one, 0).high + 0.1;
+  const bool when_narrow = spread_at(two, 0).low > spread_at(one, 0).high + 0.1;
   return {
       .verdict = !when_narrow ? Verdict::fails
                  : everywhere ? Verdict::holds
                               : Verdict::within_limits,
-      .number = "accuracy at d = 2: two maps " + at(two, 0).percent(0) + ", one " + at(one, 0).percent(0) +
-                "; at d = 8: " + at(two, 2).percent(0) + " and " + at(one, 2).percent(0),
+      .number = "accuracy at d = 2: two maps " + spread_at(two, 0).percent(0) + ", one " +
+                spread_at(one, 0).percent(0) + "; at d = 8: " + spread_at(two, 2).percent(0) + " and " +
+                spread_at(one, 2).percent(0),
       .remark =
           "True where room is scarce, as in the narrow heads of a Transformer: one vector of few channels has "
           "to be found by its key and to say its value. With room for both, the query's map and the output's "
@@ -271,12 +267,7 @@ Exhibit any_number_of_tokens(const Run& run) {
       }
     }
   }
-  const auto at_the_end = [&](int s) {
-    std::vector<double> values;
-    for (const auto& r : runs[s]) values.push_back(r.back());
-    return spread(values);
-  };
-  const Spread set = at_the_end(0), sequence = at_the_end(1);
+  const Spread set = spread_at(runs[0], counts.size() - 1), sequence = spread_at(runs[1], counts.size() - 1);
   return {.verdict = set.low > 0.95     ? Verdict::holds
                      : set.median > 0.5 ? Verdict::within_limits
                                         : Verdict::fails,

@@ -56,4 +56,10 @@ std::vector<double> steps_of(size_t count, double first, double step) {
   return all;
 }
 
+Spread spread_at(const std::vector<std::vector<double>>& runs, size_t place) {
+  std::vector<double> values;
+  for (const std::vector<double>& run : runs) values.push_back(run[place]);
+  return spread(std::move(values));
+}
+
 }  // namespace fovea::claims

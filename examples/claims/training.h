@@ -30,4 +30,7 @@ std::vector<double> smooth(const std::vector<double>& values, int64_t width = 20
 // first, first + step, …: the x of a curve.
 std::vector<double> steps_of(size_t count, double first = 1, double step = 1);
 
+// The spread over the runs of their value number `place`. runs: [run][place].
+Spread spread_at(const std::vector<std::vector<double>>& runs, size_t place);
+
 }  // namespace fovea::claims

@@ -97,6 +97,35 @@ double difference_of_places(const Stack& model, Rng data) {
   return (1 - mean(matmul(unit, transpose(unit))).item()) * places / (places - 1);  // without those with themselves
 }
 
+// What is measured of one wiring, with several seeds.
+struct Measured {
+  std::vector<std::vector<double>> gradients, ratios;  // of 24 layers [seed][layer]; first ÷ last [seed][depth]
+  std::vector<double> differences;                     // of places in a stack of kLearning, [seed]
+  std::vector<std::vector<double>> losses;             // of a stack of kLearning that is trained, [seed][step]
+};
+
+constexpr int64_t kLearning = 8;
+const std::vector<double> depths = {2, 4, 8, 16, 24};
+
+Measured measure(const Run& run, Wiring wiring) {
+  Measured m;
+  for (const uint64_t seed : run.seeds(3, 1)) {
+    const auto stack = [&](double depth) { return Stack(int64_t(depth), wiring, run.rng("weights", seed)); };
+    m.ratios.emplace_back();
+    for (const double depth : depths) {
+      const std::vector<double> norms = gradients_by_layer(stack(depth), run.rng("data", seed));
+      m.ratios.back().push_back(norms.front() / norms.back());
+      if (depth == depths.back()) m.gradients.push_back(norms);
+    }
+    Stack model = stack(kLearning);
+    m.differences.push_back(difference_of_places(model, run.rng("data", seed)));
+    Rng data = run.rng("data", seed);
+    m.losses.push_back(
+        smooth(train(run, model, {.steps = run.either(160, 80)}, [&](int64_t) { return model.loss(data); })));
+  }
+  return m;
+}
+
 // What a model is made of: how many layers of an encoder and of a decoder, and how much of it they are.
 struct Parts : nn::Visitor {
   int64_t encoder_layers = 0, decoder_layers = 0, in_layers = 0;
@@ -112,41 +141,23 @@ struct Parts : nn::Visitor {
 
 // The gradient in each layer of stacks of 2 to 24; and what a stack of 8 learns.
 Exhibit residuals_and_norms(const Run& run) {
-  const std::vector<double> depths = {2, 4, 8, 16, 24};
-  constexpr int64_t learning_depth = 8;
   std::vector<Series> by_layer, by_depth, learning;
-  std::vector<Spread> losses;  // of each wiring
-  std::vector<double> differences;
+  std::vector<Spread> losses;       // of each wiring, after the last step
+  std::vector<double> differences;  // medians
   Grid grid{.header = {"", "gradient, layer 1 of 24", "gradient, layer 24", "1 − cosine of two places, 8 layers",
                        "loss, 8 layers"},
             .caption = "The first three before training, medians over the seeds; the loss after it."};
   for (size_t w = 0; w < wiring_names.size(); ++w) {
-    std::vector<std::vector<double>> ratios, gradients, curves;  // [seed][…]
-    std::vector<double> first, last, difference, final_losses;
-    for (const uint64_t seed : run.seeds(3, 1)) {
-      const auto stack = [&](int64_t depth) { return Stack(depth, all_wirings[w], run.rng("weights", seed)); };
-      ratios.emplace_back();
-      for (const double depth : depths) {
-        const std::vector<double> norms = gradients_by_layer(stack(int64_t(depth)), run.rng("data", seed));
-        ratios.back().push_back(norms.front() / norms.back());
-        if (depth == depths.back()) gradients.push_back(norms);
-      }
-      first.push_back(gradients.back().front()), last.push_back(gradients.back().back());
-      Stack model = stack(learning_depth);
-      difference.push_back(difference_of_places(model, run.rng("data", seed)));
-      Rng data = run.rng("data", seed);
-      curves.push_back(smooth(train(run, model, {.steps = run.either(160, 80), .label = wiring_names[w]},
-                                    [&](int64_t) { return model.loss(data); })));
-      final_losses.push_back(curves.back().back());
-    }
-    if (all_wirings[w] != Wiring::no_norm) by_layer.push_back(over_runs(wiring_names[w], steps_of(24), gradients));
-    differences.push_back(spread(difference).median);
-    by_depth.push_back(over_runs(wiring_names[w], depths, ratios));
-    learning.push_back(over_runs(wiring_names[w], steps_of(curves[0].size()), curves));
-    losses.push_back(spread(final_losses));
-    grid.rows.push_back({wiring_names[w], format_significant(spread(first).median, 2),
-                         format_significant(spread(last).median, 2), format_significant(differences.back(), 2),
-                         losses.back().text(2)});
+    const Measured m = measure(run, all_wirings[w]);
+    const size_t steps = m.losses[0].size();
+    if (all_wirings[w] != Wiring::no_norm) by_layer.push_back(over_runs(wiring_names[w], steps_of(24), m.gradients));
+    by_depth.push_back(over_runs(wiring_names[w], depths, m.ratios));
+    learning.push_back(over_runs(wiring_names[w], steps_of(steps), m.losses));
+    differences.push_back(spread(m.differences).median);
+    losses.push_back(spread_at(m.losses, steps - 1));
+    grid.rows.push_back({wiring_names[w], format_significant(spread_at(m.gradients, 0).median, 2),
+                         format_significant(spread_at(m.gradients, 23).median, 2),
+                         format_significant(differences.back(), 2), losses.back().text(2)});
   }
   const double without = std::min(losses[2].low, losses[3].low);
   const bool pre_norm_learns = losses[1].high < without - 0.3, post_norm_learns = losses[0].high < without - 0.1;
