@@ -205,14 +205,14 @@ Exhibit heads_see_different_things(const Run& run) {
                 spread_at(scores, 1).percent(0) + ", " + four.percent(0) + ", " + spread_at(scores, 3).percent(0),
       .remark =
           "One head has one weighted mean to give, and four questions to answer with it; four heads of a quarter of "
-          "the channels have one each. Nobody told them who is to look where: without one head " +
+          "the channels have one each. Nobody told them who is to look where, and yet " +
           spread(specialised).percent(0) +
-          " of the questions lose more than 0.3 of their accuracy. (The task is made so that heads matter: behind the "
-          "attention stands nothing that could take a mixture apart.)",
+          " of the questions lose more than 0.3 of their accuracy without one certain head. (The task is made so that "
+          "heads matter: behind the attention stands nothing that could take a mixture apart.)",
       .pictures = {
           {line_plot({.title = "Four questions at once, as many parameters",
                       .x = {.label = "heads", .log = true, .ticks = counts, .tick_labels = {"1", "2", "4", "8"}},
-                      .y = {.label = "accuracy", .low = 0, .high = 1},
+                      .y = {.label = "accuracy, cosine", .low = 0, .high = 1},
                       .y_lines = {{1.0 / FourCopies::kSymbols, "guessing"}}},
                      {over_runs("accuracy", counts, scores), over_runs("similarity of the heads", counts, alike)}),
            "Every place is to say what stood 1, 2, 4 and 7 places before. Median and range over the seeds."},
