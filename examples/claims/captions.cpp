@@ -18,7 +18,7 @@ namespace {
 
 constexpr int64_t kSize = 24, kCells = 6, kWidth = 48, kWords = 5;  // pictures, cells on a side, channels of a cell
 
-// [B, 3, 24, 24] -> a grid of 6 × 6 cells, each of which has seen 18 × 18 pixels around itself, as 36 vectors.
+// [B, 3, 24, 24] -> a grid of 6 × 6 cells, each of which has seen 10 × 10 pixels around itself, as 36 vectors.
 struct GridEncoder : nn::Module {
   nn::Conv2d first, second, third;
   nn::PositionEmbedding place;
@@ -26,7 +26,7 @@ struct GridEncoder : nn::Module {
   explicit GridEncoder(Rng& rng)
       : first({.in = 3, .out = 16, .padding = 1}, rng),
         second({.in = 16, .out = 32, .padding = 1}, rng),
-        third({.in = 32, .out = kWidth, .padding = 1}, rng),
+        third({.in = 32, .out = kWidth, .kernel = 1}, rng),
         place({.positions = nn::Positions::learned, .dim = kWidth, .context = kCells * kCells, .size = 0.1}, rng) {}
 
   nn::Encoded operator()(const Tensor& images) const {
@@ -149,7 +149,10 @@ Exhibit captions_of_scenes(const Run& run) {
           "Pointing: of the words for a figure's colour and shape, the share whose brightest cell holds at least "
           "one pixel of that figure; a cell drawn at random does in " +
           blind.percent() +
-          ". Nobody told the model where the figures are: it learned to look from the captions alone.",
+          ". Nobody told the model where the figures are: it learned to look from the captions alone. A cell sees "
+          "10 × 10 pixels, about a figure; with a wider view a cell beside a figure would know it as well, and "
+          "attention "
+          "could as well lie there.",
       .pictures = {shown,
                    {line_plot({.title = "Learning to write", .x = {.label = "step"}, .y = {.label = "loss", .low = 0}},
                               {over_runs("captions", steps_of(losses[0].size()), losses)}),
