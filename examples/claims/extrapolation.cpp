@@ -60,12 +60,12 @@ std::vector<double> accuracy_by_place(const Run& run, Positions positions, uint6
                  .positions = positions,
                  .max_distance = kTrained},
                 weights);
-  train(run, model, {.steps = run.either(300, 60), .lr = 5e-3, .label = name(positions)}, [&](int64_t) {
+  train(run, model, {.steps = run.either(300, 50), .lr = 5e-3, .label = name(positions)}, [&](int64_t) {
     const Labelled batch = last_written(32, kTrained, data);
     return cross_entropy(model(batch.inputs), batch.targets, {.ignore_index = -1});
   });
   const int64_t reach = positions == Positions::learned ? kTrained : kTested;
-  const Labelled test = last_written(run.either(64, 12), reach, data);
+  const Labelled test = last_written(run.either(64, 8), reach, data);
   const Tensor logits = model(test.inputs).value();
   std::vector<double> result;
   for (size_t i = 0; i + 1 < bounds.size(); ++i) {
@@ -185,6 +185,7 @@ Exhibit length_extrapolation(const Run& run) {
     std::vector<std::vector<double>> runs;
     for (const uint64_t seed : run.seeds(2, 1)) runs.push_back(accuracy_by_place(run, positions, seed));
     series.push_back(over_runs(name(positions), middles, runs));
+    if (positions == Positions::learned) series.back().mark = Mark::line_and_points;  // else hidden by the others
     const std::vector<double>& median = series.back().y;
     const double near = mean_between(median, 0, 32), far = mean_between(median, 128, 256);
     grid.rows.push_back({name(positions), percent(near), percent(mean_between(median, 32, 64)),
