@@ -8,6 +8,7 @@ namespace fovea::claims {
 extern const std::vector<Claim> caption_claims;
 extern const std::vector<Claim> cost_claims;
 extern const std::vector<Claim> distance_claims;
+extern const std::vector<Claim> far_copy_claims;
 extern const std::vector<Claim> feed_forward_claims;
 extern const std::vector<Claim> head_claims;
 extern const std::vector<Claim> mask_claims;
@@ -31,6 +32,7 @@ std::vector<Claim> book() {
   for (const std::vector<Claim>* table : {&caption_claims,
                                           &cost_claims,
                                           &distance_claims,
+                                          &far_copy_claims,
                                           &feed_forward_claims,
                                           &head_claims,
                                           &mask_claims,
@@ -39,15 +41,15 @@ std::vector<Claim> book() {
                                           &query_key_value_claims,
                                           &reading_claims,
                                           &regression_claims,
+                                          &relative_position_claims,
                                           &saturation_claims,
                                           &scaling_claims,
                                           &score_claims,
                                           &self_attention_claims,
                                           &seq2seq_claims,
                                           &sinusoid_claims,
-                                          &transformer_block_claims,
                                           &task_claims,
-                                          &relative_position_claims}) {
+                                          &transformer_block_claims}) {
     all.insert(all.end(), table->begin(), table->end());
   }
   return ordered(std::move(all));

@@ -95,10 +95,10 @@ Exhibit gradients_over_distance(const Run& run) {
                     ", attention " + format_significant(factor[4].median, 3),
           .remark =
               "Before training. A product of so many Jacobians shrinks with the distance, attention has a single one "
-              "for any distance. But fading is no law of recurrence: the same LSTM with its forget gates opened (a "
-              "bias of 5) loses " +
-              format_significant(100 * (1 - factor[3].median), 2) +
-              " % a place. And attention's gradient is level, not large: until it has learnt where to look, each of "
+              "for any distance. But fading is no law of recurrence: with its forget gates "
+              "opened (a bias of 5) the same LSTM has a factor of " +
+              format_significant(factor[3].median, 3) +
+              ". And attention's gradient is level, not large: until it has learnt where to look, each of "
               "the n places gets about a share of 1/n.",
           .pictures = {{line_plot({.title = "Gradient of the last output with respect to an earlier input",
                                    .x = {.label = "distance (places)"},
