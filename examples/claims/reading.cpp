@@ -221,13 +221,12 @@ Exhibit layers_look_far(const Run& run) {
                      : last_to_first.low > 1 ? Verdict::within_limits
                                              : Verdict::fails,
           .number = "mean distance, layer " + std::to_string(layers) + " / layer 1: " + last_to_first.text(2),
-          .remark =
-              "A small GPT over characters, after a short training (loss " + spread(losses).text(3) + "). " +
-              (always_rises
-                   ? "Here the distance grows from layer to layer."
-                   : "The distance does not grow from layer to layer: heads of one layer differ more than layers do.") +
-              " Nothing makes low layers look near; what a text asks for does. Deep stacks over images or long texts "
-              "may well be different.",
+          .remark = "A small GPT over characters, after a short training (loss " + spread(losses).text(3) + "). " +
+                    (always_rises ? "Here the distance grows from layer to layer."
+                                  : "The distance does not grow from layer to layer.") +
+                    " Nothing in the architecture makes low layers look near, only what the data ask for. Four layers "
+                    "and so short a "
+                    "training say little about deep stacks over images or long texts.",
           .pictures = {{heat_map({.title = "Mean distance of each head",
                                   .rows = "layer",
                                   .columns = "head",
