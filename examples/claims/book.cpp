@@ -25,6 +25,8 @@ extern const std::vector<Claim> self_attention_claims;
 extern const std::vector<Claim> seq2seq_claims;
 extern const std::vector<Claim> sinusoid_claims;
 extern const std::vector<Claim> task_claims;
+extern const std::vector<Claim> teacher_forcing_claims;
+extern const std::vector<Claim> text_task_claims;
 extern const std::vector<Claim> transformer_block_claims;
 
 std::vector<Claim> book() {
@@ -49,7 +51,9 @@ std::vector<Claim> book() {
                                           &seq2seq_claims,
                                           &sinusoid_claims,
                                           &task_claims,
-                                          &transformer_block_claims}) {
+                                          &transformer_block_claims,
+                                          &teacher_forcing_claims,
+                                          &text_task_claims}) {
     all.insert(all.end(), table->begin(), table->end());
   }
   return ordered(std::move(all));
