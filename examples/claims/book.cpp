@@ -11,6 +11,7 @@ extern const std::vector<Claim> distance_claims;
 extern const std::vector<Claim> far_copy_claims;
 extern const std::vector<Claim> feed_forward_claims;
 extern const std::vector<Claim> head_claims;
+extern const std::vector<Claim> pixel_claims;
 extern const std::vector<Claim> mask_claims;
 extern const std::vector<Claim> pooling_claims;
 extern const std::vector<Claim> position_claims;
@@ -31,7 +32,8 @@ extern const std::vector<Claim> transformer_block_claims;
 
 std::vector<Claim> book() {
   std::vector<Claim> all;
-  for (const std::vector<Claim>* table : {&caption_claims,
+  for (const std::vector<Claim>* table : {&pixel_claims,
+                                          &caption_claims,
                                           &cost_claims,
                                           &distance_claims,
                                           &far_copy_claims,
