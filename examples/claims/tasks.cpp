@@ -61,8 +61,6 @@ nn::Seq2Seq make_recurrent(int64_t vocab, Rng rng) {
   return nn::Seq2Seq({.source_vocab = vocab, .target_vocab = vocab, .embedding = 32, .hidden = 64}, rng);
 }
 
-std::string in_a_hurry(const Run& run) { return run.quick() ? " A quick run stops long before it has learned." : ""; }
-
 Series loss_curve(std::string name, const std::vector<double>& losses) {
   return {std::move(name), steps_of(losses.size()), smooth(losses)};
 }

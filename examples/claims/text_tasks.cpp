@@ -166,7 +166,7 @@ Exhibit uses_of_attention(const Run& run) {
              .caption =
                  "One encoder of two layers, width 48, and a linear head; texts made up at random, new ones for "
                  "the test. Of a question, half an answer counts half."};
-  std::vector<double> lowest;
+  double lowest = 1, median = 1;  // of the hardest task
   std::string number;
   for (const Task& task : kTasks) {
     std::vector<double> right, seconds;
@@ -175,7 +175,7 @@ Exhibit uses_of_attention(const Run& run) {
       Vocabulary vocabulary;
       Reader model(kVocab, task.outputs, run.rng("weights", seed));
       const Stopwatch watch;
-      train(run, model, {.steps = run.either(400, 120), .label = task.name}, [&](int64_t) {
+      train(run, model, {.steps = run.either(500, 120), .lr = 5e-3, .label = task.name}, [&](int64_t) {
         const Labelled batch = batch_of(task, 32, vocabulary, data);
         return nn::cross_entropy(task.logits(model(batch.inputs)), batch.targets, {.ignore_index = -1});
       });
@@ -186,7 +186,7 @@ Exhibit uses_of_attention(const Run& run) {
     Rng shown = run.rng("shown");
     table.rows.push_back({task.use, sentence(task.example(shown).words), task.answer, spread(right).percent(),
                           format_duration(spread(seconds).median)});
-    lowest.push_back(spread(right).low);
+    lowest = std::min(lowest, spread(right).low), median = std::min(median, spread(right).median);
     number += (number.empty() ? "" : ", ") + task.name + " " + spread(right).percent();
   }
   const Grid others{.header = {"use", "toy", "exhibit"},
@@ -198,14 +198,14 @@ Exhibit uses_of_attention(const Run& run) {
                     .caption =
                         "What else runs in this book. Summaries and speech do not: they need data that no program "
                         "can make up."};
-  const double worst = *std::min_element(lowest.begin(), lowest.end());
-  return {.verdict = worst >= 0.95  ? Verdict::holds
-                     : worst >= 0.7 ? Verdict::within_limits
-                                    : Verdict::fails,
+  return {.verdict = lowest >= 0.95   ? Verdict::holds
+                     : median >= 0.95 ? Verdict::within_limits
+                                      : Verdict::fails,
           .number = number,
           .remark =
               "The same layers serve all of them; what differs is what is read off. These are toys: they show that "
-              "the mechanism can do the kind of thing, not that it does it on real texts.",
+              "the mechanism can do the kind of thing, not that it does it on real texts." +
+              in_a_hurry(run),
           .grids = {table, others}};
 }
 

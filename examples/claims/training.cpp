@@ -62,4 +62,6 @@ Spread spread_at(const std::vector<std::vector<double>>& runs, size_t place) {
   return spread(std::move(values));
 }
 
+std::string in_a_hurry(const Run& run) { return run.quick() ? " A quick run stops long before it has learned." : ""; }
+
 }  // namespace fovea::claims

@@ -2,6 +2,7 @@
 // tenth.
 #pragma once
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "autograd/variable.h"
@@ -32,5 +33,8 @@ std::vector<double> steps_of(size_t count, double first = 1, double step = 1);
 
 // The spread over the runs of their value number `place`. runs: [run][place].
 Spread spread_at(const std::vector<std::vector<double>>& runs, size_t place);
+
+// The end of a remark, where a quick run cannot be expected to have learned a task.
+std::string in_a_hurry(const Run& run);
 
 }  // namespace fovea::claims
