@@ -5,12 +5,12 @@
 #include "autograd/losses.h"
 #include "autograd/tape.h"
 #include "examples/claims/claim.h"
+#include "examples/claims/stopwatch.h"
 #include "examples/claims/training.h"
 #include "nn/attention_pool.h"
 #include "nn/embedding.h"
 #include "nn/losses.h"
 #include "tensor/indexing.h"
-#include "tensor/machine.h"
 #include "tensor/matmul.h"
 #include "tensor/reduce.h"
 #include "tensor/views.h"
@@ -26,14 +26,10 @@ nn::ScoreConfig config(nn::ScoreKind kind, int64_t d_q = kQueryWidth, int64_t d_
   return {.kind = kind, .query_dim = d_q, .key_dim = d_k, .hidden = kHidden};
 }
 
-// Seconds that fn takes: the best of several runs.
-template <class Fn> double seconds_of(const Fn& fn) {
-  double best = 1e9;
-  for (int i = 0; i < 5; ++i) {
-    const int64_t start = now_nanoseconds();
-    fn();
-    best = std::min(best, double(now_nanoseconds() - start) * 1e-9);
-  }
+// The best of several runs, in seconds.
+template <class Fn> double best_seconds(const Fn& fn) {
+  double best = seconds_of(fn);
+  for (int i = 0; i < 4; ++i) best = std::min(best, seconds_of(fn));
   return best;
 }
 
@@ -203,8 +199,8 @@ Exhibit additive_costs_more(const Run& run) {
       product(config(nn::ScoreKind::scaled_dot), rng);
   for (const double n : lengths) {
     const Tensor q = randn({8, int64_t(n), width}, rng), k = randn({8, int64_t(n), width}, rng);
-    additive.push_back(1e3 * seconds_of([&] { sum_form(q, k); })),
-        dot.push_back(1e3 * seconds_of([&] { product(q, k); }));
+    additive.push_back(1e3 * best_seconds([&] { sum_form(q, k); })),
+        dot.push_back(1e3 * best_seconds([&] { product(q, k); }));
     grid.rows.push_back({format_count(int64_t(n)), format_significant(additive.back(), 3),
                          format_significant(dot.back(), 3), format_significant(additive.back() / dot.back(), 3),
                          format_count(8 * int64_t(n * n) * kHidden)});
@@ -282,8 +278,8 @@ Exhibit cosine_is_parallel_too(const Run& run) {
   pairwise();
   const Tensor at_once = matmul(unit(q), transpose(unit(k)));
   const double apart = max_abs_difference(one_by_one, at_once);
-  const double loop = seconds_of(pairwise), product = seconds_of([&] { matmul(unit(q), transpose(unit(k))); }),
-               plain = seconds_of([&] { matmul(q, transpose(k)); });
+  const double loop = best_seconds(pairwise), product = best_seconds([&] { matmul(unit(q), transpose(unit(k))); }),
+               plain = best_seconds([&] { matmul(q, transpose(k)); });
   return {.verdict = apart < 1e-5 && product < loop ? Verdict::fails : Verdict::holds,
           .number = "one product: " + format_significant(1e3 * product, 2) + " ms, query by query " +
                     format_significant(1e3 * loop, 2) + " ms",

@@ -28,9 +28,8 @@ Tensor step_forward(int64_t k, int64_t dim) {
   Tensor turn = zeros({dim, dim}, DType::f64);
   for (int64_t i = 0; i < dim; i += 2) {
     const double s = std::sin(angles.at({0, i / 2})), c = std::cos(angles.at({0, i / 2}));
-    double* rows[] = {turn.data<double>() + i * dim + i, turn.data<double>() + (i + 1) * dim + i};
-    rows[0][0] = c, rows[0][1] = -s;
-    rows[1][0] = s, rows[1][1] = c;
+    turn.set({i, i}, c), turn.set({i, i + 1}, -s);
+    turn.set({i + 1, i}, s), turn.set({i + 1, i + 1}, c);
   }
   return turn;
 }

@@ -138,7 +138,7 @@ const std::vector<Claim> vision_claims = {
      .title = "ViT: patches as tokens",
      .statement =
          "A picture cut into patches, each mapped to a token by a linear layer, which is a convolution of that stride, "
-         "is food for a Transformer: it classifies pictures as well as a CNN, and [CLS] looks at what matters.",
+         "is food for a Transformer: it classifies pictures as a CNN does, and [CLS] looks at what matters.",
      .experiment = patches_as_tokens},
 };
 
