@@ -83,10 +83,12 @@ TEST_CASE("claims: --only takes several ids, and names what is near an unknown o
   CHECK(ids(selected(book, {})) == ids(book));
   CHECK(ids(selected(book, {"34,slip-1", "33"})) == Words{"slip-1", "27+33", "34"});
   CHECK(ids(selected(book, {"27,33"})) == Words{"27+33"});
+  CHECK(ids(selected(book, {"27+33,claim-34"})) == Words{"27+33", "34"});  // as the table and the page name them
   const auto complaint = [&](const char* id) { return message_of<lib::UsageError>([&] { selected(book, {id}); }); };
   CHECK(complaint("5,slp-1") == "claims: --only: there is no claim \"slp-1\"; did you mean slip-1?");
   CHECK(complaint("attention") == "claims: --only: there is no claim \"attention\"; --list shows all");
-  CHECK(contains(complaint("5,"), "there is no claim \"\""));
+  CHECK(complaint("35") == "claims: --only: there is no claim \"35\"; --list shows all");  // 34 is no better guess
+  CHECK(complaint("5,") == "claims: --only: a claim is missing; --list shows all");
 }
 
 TEST_CASE("claims: a spread is median and range") {
@@ -119,6 +121,21 @@ TEST_CASE("claims: a run has its seeds, and ends after Ctrl-C") {
 }
 
 namespace {
+
+const char* const shared_source = R"(namespace fovea::claims {
+namespace {
+
+double format(double x) { return x; }
+
+}  // namespace
+
+// Twice as much, for several files.
+double first_and(double x) { return 2 * x; }
+
+double nobodys(double x) { return x; }
+
+}  // namespace fovea::claims
+)";
 
 const char* const source = R"(// A file.
 #include <cmath>
@@ -174,7 +191,7 @@ const std::vector<Claim> some_claims = {
 }  // namespace
 
 TEST_CASE("claims: the code of an experiment is found by its entry in the table") {
-  const std::vector<Source> sources = {{"a.cpp", "nothing here\n"}, {"b.cpp", source}};
+  const std::vector<Source> sources = {{"a.cpp", "nothing here\n"}, {"b.cpp", source}, {"c.cpp", shared_source}};
   const Code first = code_of(claim("3"), sources);
   CHECK(first.path == "b.cpp");
   CHECK(first.line == 25);
@@ -189,6 +206,11 @@ TEST_CASE("claims: the code of an experiment is found by its entry in the table"
   CHECK(code_of(claim("34"), sources).helpers == "");
   CHECK(code_of(claim("4+5"), sources).helpers ==
         "const int sizes = 3;  // how many\n\nconstexpr double table[] = {\n    1, 2};\n");
+  CHECK(first.shared.empty());
+  const std::vector<Code> shared = code_of(claim("4+5"), sources).shared;
+  REQUIRE(shared.size() == 1);
+  CHECK(shared[0].path == "c.cpp");
+  CHECK(shared[0].text == "// Twice as much, for several files.\ndouble first_and(double x) { return 2 * x; }\n");
   CHECK(code_of(claim("35"), sources).text == "");
   CHECK(code_of(claim("3"), {}).text == "");
 }
@@ -201,6 +223,8 @@ TEST_CASE("claims: code and prose as HTML") {
   CHECK(highlighted("\"open") == "<i class=\"s\">&quot;open</i>");
   CHECK(prose("√d_k & `softmax(x_i) < 1` again") == "√d<sub>k</sub> &amp; <code>softmax(x_i) &lt; 1</code> again");
   CHECK(prose("an open ` tick") == "an open ` tick");
+  CHECK(prose("to 2.3e-07 or 1e+12, 36 %") == "to 2.3·10⁻⁷ or 1·10¹², 36\u00a0%");
+  CHECK(prose("n^2.16, W^O, 10000^(2i/d).") == "n<sup>2.16</sup>, W<sup>O</sup>, 10000<sup>2i/d</sup>.");
 }
 
 TEST_CASE("claims: what counts as expected") {
@@ -246,8 +270,8 @@ TEST_CASE("claims: the page is whole, leads to every claim, and needs nothing fr
   one.code = {"a.cpp", 3, "int x = 1 < 2;\n", "int y;\n"};
   Result broken = result("slip-1", Verdict::fails, "never shown");
   broken.error = "it <broke>";
-  const std::string html =
-      page({broken, one, result("34", Verdict::within_limits, "")}, {.seed = 5, .quick = true, .claims = 4});
+  const std::string html = page({broken, one, result("34", Verdict::within_limits, ""), result("46+slip-2", {}, "")},
+                                {.seed = 5, .quick = true, .claims = 5});
 
   const XmlReader xml(html);
   CHECK(xml.problem == "");
@@ -256,8 +280,9 @@ TEST_CASE("claims: the page is whole, leads to every claim, and needs nothing fr
     if (e.attributes.count("id")) anchors.push_back(e.attributes.at("id"));
     if (e.attributes.count("href")) links.push_back(e.attributes.at("href"));
   }
-  CHECK(anchors == Words{"slip-1", "claim-27", "claim-33", "claim-34"});
+  CHECK(anchors == Words{"slip-1", "claim-27", "claim-33", "claim-34", "claim-46", "slip-2"});
   CHECK(std::count(links.begin(), links.end(), "#claim-34") == 2);  // in the contents and at the claim
+  CHECK(std::count(links.begin(), links.end(), "#slip-2") == 1);    // in the contents, though its exhibit is claim 46
   for (const std::string& link : links) {
     CHECK(link[0] == '#');
     CHECK(std::count(anchors.begin(), anchors.end(), link.substr(1)) == 1);
@@ -268,8 +293,30 @@ TEST_CASE("claims: the page is whole, leads to every claim, and needs nothing fr
   CHECK(contains(html, "Var / d<sub>k</sub> = 1 &lt; 2"));
   CHECK(contains(html, "The experiment failed: it &lt;broke&gt;"));
   CHECK_FALSE(contains(html, "never shown"));
-  CHECK(contains(html, "3 claims: 1 hold, 1 within limits, 0 do not hold, 1 error (of 4 so far); seed 5, quick run"));
+  CHECK(contains(html, "4 claims: 2 hold, 1 within limits, 0 do not hold, 1 error (of 5 so far); 0.00s."));
+  CHECK(contains(html, "0.00s, seed 5, quick run"));
   CHECK(contains(html, "<td>&lt;2</td>"));
   CHECK(contains(html, "a.cpp, line 3"));
   CHECK(XmlReader(page({}, {})).problem == "");
+}
+
+TEST_CASE("claims: a run of some claims renews them on the page and keeps the others") {
+  const std::vector<Claim> book = ordered({claim("slip-1"), claim("27+33"), claim("34"), claim("35")});
+  Result broken = result("34", Verdict::holds, "");
+  broken.error = "it broke", broken.seconds = 2;
+  const std::string earlier =
+      page({result("slip-1", Verdict::fails, "as it was"), result("27+33", Verdict::within_limits, "old"), broken}, {});
+  const std::vector<Result> results = renewed(earlier, {result("27+33", Verdict::holds, "new")}, book);
+  const std::string html = page(results, {.seed = 1});
+  CHECK(XmlReader(html).problem == "");
+  CHECK(contains(html, "as it was"));
+  CHECK(contains(html, "new"));
+  CHECK_FALSE(contains(html, ">old<"));
+  CHECK(contains(html, "The experiment failed: it broke"));
+  CHECK(contains(html, "3 claims: 1 hold, 0 within limits, 1 do not hold, 1 error; 2.0s."));
+  CHECK(html.find("id=\"slip-1\"") < html.find("id=\"claim-27\""));
+  CHECK(html.find("id=\"claim-27\"") < html.find("id=\"claim-34\""));
+
+  CHECK(renewed("", {}, book).empty());
+  CHECK(renewed("<article id=\"claim-34\" cut off", {}, book).empty());
 }

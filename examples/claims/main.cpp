@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 
 #include "examples/claims/book.h"
 #include "examples/claims/frame/chapters.h"
@@ -39,9 +41,10 @@ lib::Args arguments(Options& o) {
   args.group("What to run", {{"--only ID...", &o.only, "these claims: 34, slip-1, or several as 1,5,slip-1"},
                              {"--quick", &o.quick, "fewer seeds and steps: minutes become seconds"},
                              {"--seed N", &o.seed, "the first seed of every experiment", {.at_least = 0}}});
-  args.group("What to do", {{"--out DIR", &o.out, "where index.html goes"},
-                            {"--expect", &o.expect, "exit with 1 where a verdict is not the one its claim expects"},
-                            {"--list", &o.list, "show the claims and run nothing"}});
+  args.group("What to do",
+             {{"--out DIR", &o.out, "where index.html goes; --only renews its claims there and keeps the others"},
+              {"--expect", &o.expect, "exit with 1 where a verdict is not the one its claim expects"},
+              {"--list", &o.list, "show the claims and run nothing"}});
   return args;
 }
 
@@ -74,10 +77,26 @@ Result result_of(const Claim& claim, const Options& o) {
   return result;
 }
 
+std::string text_of(const std::string& file) {  // empty where there is none
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void make_folder(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) fail(ErrorKind::file, "cannot make the folder ", folder, " (--out): ", error.message());
+}
+
+// The claims one after the other; the page is written anew after each.
 int run_book(const std::vector<Claim>& claims, const Options& o) {
   const auto start = std::chrono::steady_clock::now();
   const std::string file = o.out + "/index.html";
-  std::filesystem::create_directories(o.out);
+  make_folder(o.out);
+  const bool whole = o.only.empty();
+  const std::vector<Claim> all = book();
+  const std::string earlier = whole ? "" : text_of(file);
+  const PageInfo info{.seed = uint64_t(o.seed), .quick = o.quick, .claims = whole ? claims.size() : 0};
   const lib::InterruptCatcher catcher;
   const lib::Terminal terminal(1);
   const ResultLines lines(claims, terminal);
@@ -87,12 +106,12 @@ int run_book(const std::vector<Claim>& claims, const Options& o) {
     for (const Claim& claim : claims) {
       results.push_back(result_of(claim, o));
       std::cout << lines.line(results.back()) << std::flush;
-      write_file_atomically(file, page(results, {.seed = uint64_t(o.seed), .quick = o.quick, .claims = claims.size()}));
+      write_file_atomically(file, page(whole ? results : renewed(earlier, results, all), info));
     }
   } catch (const Interrupted&) { std::cout << "interrupted\n"; }
 
   std::cout << '\n' << counts_text(results) << "  ·  " << lib::format_duration(seconds_since(start));
-  if (!results.empty()) std::cout << "  ·  " << file;
+  if (!results.empty()) std::cout << "  ·  " << file << (whole ? "" : "#" + anchor(ids_of(results[0].claim)[0]));
   std::cout << '\n';
   if (lib::interrupted()) return 128 + lib::interrupt_signal();
   int code = 0;

@@ -15,6 +15,7 @@ namespace {
 
 constexpr int64_t rows = 75, slips = 12;  // of the notes
 constexpr std::string_view slip = "slip-";
+constexpr std::string_view on_page = "claim-";  // stands before a row there
 
 // A slip as its number below 0, so that both kinds are one order; 0 for what is no id of the notes. "74-dates" is one
 // of several exhibits of row 74.
@@ -47,6 +48,20 @@ void check(const Claim& claim, std::set<std::string>& met) {
          : claim.statement.empty() ? "statement"
                                    : "experiment");
   }
+}
+
+std::string without_digits(std::string text) {
+  std::erase_if(text, [](char c) { return '0' <= c && c <= '9'; });
+  return text;
+}
+
+// Another number is no better guess than any: only a mistyped word is guessed.
+[[noreturn]] void refuse(const std::string& id, const std::vector<std::string>& known) {
+  if (id.empty()) throw UsageError("claims: --only: a claim is missing; --list shows all");
+  const std::string meant = nearest(id, known);
+  const bool mistyped = without_digits(id) != without_digits(meant);
+  throw UsageError("claims: --only: there is no claim \"" + id + "\"; " +
+                   (meant.empty() || !mistyped ? "--list shows all" : "did you mean " + meant + "?"));
 }
 
 }  // namespace
@@ -90,14 +105,11 @@ std::vector<Claim> selected(const std::vector<Claim>& book, const std::vector<st
   std::set<std::string> wanted;
   for (const std::string& list : ids) {
     for (size_t at = 0; at <= list.size();) {
-      const size_t end = std::min(list.find(',', at), list.size());
-      const std::string id = list.substr(at, end - at);
+      const size_t end = std::min(list.find_first_of(",+", at), list.size());
+      std::string id = list.substr(at, end - at);
+      if (id.starts_with(on_page)) id.erase(0, on_page.size());
       at = end + 1;
-      if (std::find(known.begin(), known.end(), id) == known.end()) {
-        const std::string meant = nearest(id, known);
-        throw UsageError("claims: --only: there is no claim \"" + id + "\"; " +
-                         (meant.empty() ? "--list shows all" : "did you mean " + meant + "?"));
-      }
+      if (std::find(known.begin(), known.end(), id) == known.end()) refuse(id, known);
       wanted.insert(id);
     }
   }

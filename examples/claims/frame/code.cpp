@@ -33,6 +33,8 @@ struct Block {
   size_t begin;
 };
 
+bool is_experiment(const Block& block) { return block.text.find("Exhibit ") != block.text.npos; }
+
 std::string_view line_at(std::string_view text, size_t at) { return text.substr(at, text.find('\n', at) - at); }
 
 bool begins_block(std::string_view line) {
@@ -101,7 +103,7 @@ std::string helpers_of(const Block& experiment, const std::vector<Block>& blocks
     open.pop_back();
     for (size_t i = 0; i < blocks.size(); ++i) {
       const Block& block = blocks[i];
-      if (used[i] || block.begin == experiment.begin || block.text.find("Exhibit ") != block.text.npos) continue;
+      if (used[i] || block.begin == experiment.begin || is_experiment(block)) continue;
       if (block.text.find("std::vector<Claim>") != block.text.npos || !mentions(user->text, block.name)) continue;
       used[i] = true;
       open.push_back(&block);
@@ -112,6 +114,73 @@ std::string helpers_of(const Block& experiment, const std::vector<Block>& blocks
     if (used[i]) text.append(text.empty() ? "" : "\n").append(blocks[i].text);
   }
   return text;
+}
+
+// What a text uses of the files that experiments share: those without one. What is in an unnamed namespace is theirs.
+std::vector<Code> shared_by(std::string_view user, const std::vector<Source>& sources) {
+  std::vector<Code> all;
+  for (const auto& [path, text] : sources) {
+    const std::vector<Block> blocks = blocks_of(text);
+    if (std::any_of(blocks.begin(), blocks.end(), is_experiment)) continue;
+    const size_t private_part = text.rfind("}  // namespace\n");
+    std::string used;
+    for (const Block& block : blocks) {
+      const bool open = private_part == text.npos || block.begin > private_part;
+      if (!open || block.text.find("std::vector<Claim>") != block.text.npos || !mentions(user, block.name)) continue;
+      used.append(used.empty() ? "" : "\n").append(block.text);
+    }
+    if (!used.empty()) all.push_back({.path = std::string(path), .line = 0, .text = used, .helpers = {}});
+  }
+  return all;
+}
+
+// The digits of an exponent, raised.
+std::string raised(std::string_view digits) {
+  static const char* const signs[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
+  std::string text;
+  for (const char c : digits) text += signs[c - '0'];
+  return text;
+}
+
+// "2e-16" as "2·10⁻¹⁶"; and a percent sign stays with its number.
+std::string typeset(std::string_view text) {
+  const auto digit = [&](size_t i) { return i < text.size() && '0' <= text[i] && text[i] <= '9'; };
+  std::string set;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool sign = i + 1 < text.size() && (text[i + 1] == '-' || text[i + 1] == '+');
+    if (text[i] == 'e' && i > 0 && digit(i - 1) && sign && digit(i + 2)) {
+      size_t end = i + 2;
+      while (digit(end)) ++end;
+      std::string_view power = text.substr(i + 2, end - i - 2);
+      while (power.size() > 1 && power[0] == '0') power.remove_prefix(1);
+      set.append(text[i + 1] == '-' ? "·10⁻" : "·10").append(raised(power));
+      i = end - 1;
+    } else if (text.substr(i, 2) == " %" && i > 0 && digit(i - 1)) {
+      set += "\u00a0";
+    } else {
+      set += text[i];
+    }
+  }
+  return set;
+}
+
+// HTML with "n^2.1" or "n^(2i)" as a power.
+std::string with_powers(std::string_view html) {
+  std::string all;
+  for (size_t i = 0; i < html.size(); ++i) {
+    if (html[i] != '^') {
+      all += html[i];
+      continue;
+    }
+    const bool in_brackets = i + 1 < html.size() && html[i + 1] == '(';
+    const size_t begin = i + (in_brackets ? 2 : 1);
+    size_t end = in_brackets ? std::min(html.find(')', begin), html.size()) : begin;
+    while (!in_brackets && end < html.size() && (is_word(html[end]) || (html[end] == '.' && is_word(html[end + 1]))))
+      ++end;
+    all.append("<sup>").append(html.substr(begin, end - begin)).append("</sup>");
+    i = in_brackets ? end : end - 1;
+  }
+  return all;
 }
 
 constexpr std::array<std::string_view, 34> keywords = {
@@ -137,11 +206,13 @@ Code code_of(const Claim& claim, const std::vector<Source>& sources) {
     if (name.empty()) continue;
     const std::vector<Block> blocks = blocks_of(text);
     for (const Block& block : blocks) {
-      if (block.name != name || block.text.find("Exhibit ") == block.text.npos) continue;
-      return {.path = std::string(path),
-              .line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(block.begin), '\n'),
-              .text = std::string(block.text),
-              .helpers = helpers_of(block, blocks)};
+      if (block.name != name || !is_experiment(block)) continue;
+      Code code{.path = std::string(path),
+                .line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(block.begin), '\n'),
+                .text = std::string(block.text),
+                .helpers = helpers_of(block, blocks)};
+      code.shared = shared_by(code.text + code.helpers, sources);
+      return code;
     }
   }
   return {};
@@ -151,8 +222,11 @@ std::string prose(std::string_view text) {
   std::string html;
   for (size_t at = 0; at < text.size();) {
     const size_t tick = std::min(text.find('`', at), text.size());
-    for (const auto& [part, index] : text_runs(text.substr(at, tick - at)))
-      html += index ? "<sub>" + escaped(part) + "</sub>" : escaped(part);
+    const std::string words = typeset(text.substr(at, tick - at));
+    std::string part_html;
+    for (const auto& [part, index] : text_runs(words))
+      part_html += index ? "<sub>" + escaped(part) + "</sub>" : escaped(part);
+    html += with_powers(part_html);
     const size_t end = tick < text.size() ? text.find('`', tick + 1) : text.npos;
     if (end == text.npos) {
       html += escaped(text.substr(tick));

@@ -16,9 +16,10 @@ extern const std::vector<Source> embedded_sources;  // generated: every examples
 
 struct Code {
   std::string path;
-  int64_t line = 0;     // where it begins
-  std::string text;     // the experiment, with the comment above it
-  std::string helpers;  // what it calls of the same file, in the file's order
+  int64_t line = 0;               // where it begins
+  std::string text;               // the experiment, with the comment above it
+  std::string helpers;            // what it calls of the same file, in the file's order
+  std::vector<Code> shared = {};  // what both call of the files that have no experiments: their path and text
 };
 
 // The function that a claim's entry in its table names (the .experiment after its .id), from its first line to the
@@ -28,7 +29,7 @@ Code code_of(const Claim& claim, const std::vector<Source>& sources);
 // The text as HTML, with <i class="c|s|k|n"> around comments, strings, keywords and numbers.
 std::string highlighted(std::string_view code);
 
-// A sentence as HTML: `words in backticks` are code, "d_k" has an index.
+// A sentence as HTML: `words in backticks` are code, "d_k" has an index, "n^2" a power, and 2e-16 is 2·10⁻¹⁶.
 std::string prose(std::string_view text);
 
 std::string escaped(std::string_view text);  // as the text of an HTML element, or an attribute in double quotes

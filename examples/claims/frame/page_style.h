@@ -53,7 +53,7 @@ th, td { padding: .25rem 1.1rem .25rem 0; text-align: left; border-bottom: 1px s
 th { color: var(--mute); font-weight: 600; }
 details { margin-top: 1rem; }
 .helpers { font-family: Helvetica, Arial, "Liberation Sans", system-ui, sans-serif; color: var(--mute); font-size: .88rem; margin: 1rem 0 0; }
-sub { font-size: .72em; line-height: 0; }
+sub, sup { font-size: .72em; line-height: 0; }
 p code { font-size: .88em; }
 summary { cursor: pointer; color: var(--mute); font-size: .88rem; overflow-wrap: anywhere; }
 pre { margin: .6rem 0 0; padding: .9rem 1rem; overflow-x: auto; background: var(--soft); border-radius: .4rem;

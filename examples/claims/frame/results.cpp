@@ -8,11 +8,17 @@
 namespace fovea::claims {
 namespace {
 
-constexpr int64_t widest_title = 46, verdict_width = 19, seconds_width = 7;
+constexpr int64_t verdict_width = 19, seconds_width = 7, gaps = 2 * 4;
+constexpr int64_t least_title = 20, least_number = 30;  // of a line, where the window is narrow
+
+std::string fitted(std::string_view text, int64_t columns) {
+  if (display_width(text) <= columns) return std::string(text);
+  return columns < 1 ? "" : std::string(cut_to_width(text, columns - 1)) + "…";
+}
 
 std::string padded(std::string_view text, int64_t columns) {
-  const std::string_view cut = cut_to_width(text, columns);
-  return std::string(cut) + std::string(size_t(columns - display_width(cut)), ' ');
+  const std::string cut = fitted(text, columns);
+  return cut + std::string(size_t(columns - display_width(cut)), ' ');
 }
 
 std::string coloured(const Result& result, const std::string& text, const Terminal& terminal) {
@@ -57,8 +63,11 @@ ResultLines::ResultLines(const std::vector<Claim>& claims, const Terminal& termi
     : terminal_(terminal), id_width_(2), title_width_(5) {
   for (const Claim& claim : claims) {
     id_width_ = std::max(id_width_, display_width(claim.id));
-    title_width_ = std::min(widest_title, std::max(title_width_, display_width(claim.title)));
+    title_width_ = std::max(title_width_, display_width(claim.title));
   }
+  if (!terminal.interactive()) return;
+  const int64_t left = terminal.width() - id_width_ - verdict_width - seconds_width - gaps;
+  title_width_ = std::min(title_width_, std::max(least_title, left - least_number));
 }
 
 std::string ResultLines::header() const {
@@ -73,13 +82,12 @@ std::string ResultLines::line(const Result& result) const {
   const std::string start = padded(result.claim.id, id_width_) + "  " + padded(result.claim.title, title_width_) + "  ";
   const std::string middle =
       "  " + std::string(size_t(std::max<int64_t>(0, seconds_width - display_width(time))), ' ') + time + "  ";
-  std::string_view last = result.error.empty() ? result.exhibit.number : result.error;
+  std::string last = result.error.empty() ? result.exhibit.number : result.error;
   if (terminal_.interactive()) {  // a line of the window each; in a file they are whole
     const int64_t used = display_width(start) + verdict_width + display_width(middle);
-    last = cut_to_width(last, std::max<int64_t>(0, terminal_.width() - used));
+    last = fitted(last, terminal_.width() - used);
   }
-  return start + coloured(result, padded(verdict_text(result), verdict_width), terminal_) + middle + std::string(last) +
-         "\n";
+  return start + coloured(result, padded(verdict_text(result), verdict_width), terminal_) + middle + last + "\n";
 }
 
 }  // namespace fovea::claims

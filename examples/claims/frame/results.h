@@ -1,6 +1,7 @@
 // What came of the claims: on the terminal a line for each, in a table; on the page an exhibit.
 #pragma once
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "examples/claims/claim.h"
@@ -14,7 +15,8 @@ struct Result {
   Exhibit exhibit;
   Code code;
   double seconds = 0;
-  std::string error = {};  // why the experiment gave no exhibit; empty: it did
+  std::string error = {};    // why the experiment gave no exhibit; empty: it did
+  std::string article = {};  // as an earlier page has it; empty: it is of this run
 };
 
 // Whether it is as the claim expects; true where it expects nothing. An experiment that failed never is.
@@ -36,12 +38,19 @@ class ResultLines {
   int64_t id_width_, title_width_;
 };
 
+std::string anchor(const std::string& id);  // where the page has it: "claim-34", "slip-1"
+
 struct PageInfo {
-  uint64_t seed = 0;
+  uint64_t seed = 0;  // of this run
   bool quick = false;
   size_t claims = 0;  // how many there are to be
 };
 // The whole page: self-contained, needs no network and no script.
 std::string page(const std::vector<Result>& results, const PageInfo& info);
+
+// What an earlier page shows of the book's claims, with the results of this run in place of its own, in the book's
+// order: `--only 34` renews one exhibit and leaves the others.
+std::vector<Result> renewed(std::string_view earlier_page, const std::vector<Result>& results,
+                            const std::vector<Claim>& book);
 
 }  // namespace fovea::claims
