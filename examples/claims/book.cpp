@@ -33,14 +33,15 @@ extern const std::vector<Claim> transformer_block_claims;
 
 std::vector<Claim> book() {
   std::vector<Claim> all;
-  for (const std::vector<Claim>* table :
-       {&vision_claims,   &pixel_claims,      &caption_claims,           &cost_claims,
-        &distance_claims, &far_copy_claims,   &feed_forward_claims,      &head_claims,
-        &mask_claims,     &pooling_claims,    &position_claims,          &query_key_value_claims,
-        &reading_claims,  &regression_claims, &relative_position_claims, &saturation_claims,
-        &scaling_claims,  &score_claims,      &self_attention_claims,    &seq2seq_claims,
-        &sinusoid_claims, &task_claims,       &transformer_block_claims, &teacher_forcing_claims,
-        &text_task_claims}) {
+  for (const std::vector<Claim>* table : {&vision_claims,         &pixel_claims,      &caption_claims,
+                                          &cost_claims,           &distance_claims,   &far_copy_claims,
+                                          &feed_forward_claims,   &head_claims,       &mask_claims,
+                                          &pooling_claims,        &position_claims,   &query_key_value_claims,
+                                          &reading_claims,        &regression_claims, &relative_position_claims,
+                                          &saturation_claims,     &scaling_claims,    &score_claims,
+                                          &self_attention_claims, &seq2seq_claims,    &sinusoid_claims,
+                                          &text_task_claims,      &task_claims,       &transformer_block_claims,
+                                          &teacher_forcing_claims}) {
     all.insert(all.end(), table->begin(), table->end());
   }
   return ordered(std::move(all));

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "autograd/losses.h"
+#include "examples/claims/position_names.h"
 #include "examples/claims/training.h"
 #include "examples/lib/sequences.h"
 #include "nn/gpt.h"
@@ -145,7 +146,7 @@ double change_along(int axis, const Tensor& curves) {
 }
 
 Plot distance_plot(Positions positions, const std::vector<Series>& series, bool level = false) {
-  return line_plot({.title = name(positions),
+  return line_plot({.title = title_of(positions),
                     .x = {.label = "distance i − j"},
                     .y = {.label = "score",
                           .low = level ? std::optional(-1.0) : std::nullopt,
@@ -163,7 +164,7 @@ Plot pairs_plot(Positions positions, const Tensor& curves) {
   const Tensor own = curves - mean(curves, {0, 1}, true);
   std::vector<Series> series;
   for (const auto& [query, key] : {std::pair{0, 1}, {2, 1}, {0, 3}})
-    series.push_back({.name = std::string("q ") + char('a' + query) + ", k " + char('a' + key),
+    series.push_back({.name = std::string(1, char('a' + query)) + "·" + char('a' + key),
                       .x = steps_of(kLength, 0),
                       .y = numbers(select(select(own, 0, query), 0, key)),
                       .mark = series.empty() ? Mark::line_and_points : Mark::line});
@@ -183,17 +184,17 @@ Exhibit length_extrapolation(const Run& run) {
   bool absolute_carried = false;
   for (const Positions positions : nn::all_positions) {
     std::vector<std::vector<double>> runs;
-    for (const uint64_t seed : run.seeds(2, 1)) runs.push_back(accuracy_by_place(run, positions, seed));
-    series.push_back(over_runs(name(positions), middles, runs));
+    for (const uint64_t seed : run.seeds(3, 1)) runs.push_back(accuracy_by_place(run, positions, seed));
+    series.push_back(over_runs(title_of(positions), middles, runs));
     if (positions == Positions::learned) series.back().mark = Mark::line_and_points;  // else hidden by the others
     const std::vector<double>& median = series.back().y;
     const double near = mean_between(median, 0, 32), far = mean_between(median, 128, 256);
-    grid.rows.push_back({name(positions), percent(near), percent(mean_between(median, 32, 64)),
+    grid.rows.push_back({title_of(positions), percent(near), percent(mean_between(median, 32, 64)),
                          percent(mean_between(median, 64, 128)), percent(far)});
     const bool carries = near > 0.7 && far > 0.9 * near;
     if (is_relative(positions)) {
       ++relative, carried += carries;
-      reached.push_back(std::string(name(positions)) + " " + percent(far));
+      reached.push_back(title_of(positions) + " " + percent(far));
     } else {
       absolute_carried = absolute_carried || carries;
     }
@@ -253,10 +254,10 @@ Exhibit kinds_of_relative_positions(const Run& run) {
     const bool query_alone = kind.positions == Positions::transformer_xl;
     as_distinguished = as_distinguished && (by_query < 1e-4) == scalar && (by_key < 1e-4) == (scalar || query_alone);
     shift_error = std::max(shift_error, scores.shift_error);
-    number += (number.empty() ? "" : ", ") + std::string(name(kind.positions)) + " " + percent(by_query) + " / " +
-              percent(by_key);
+    number +=
+        (number.empty() ? "" : ", ") + title_of(kind.positions) + " " + percent(by_query) + " / " + percent(by_key);
     grid.rows.push_back(
-        {name(kind.positions), kind.formula, percent(by_query), percent(by_key), percent(scores.accuracy)});
+        {title_of(kind.positions), kind.formula, percent(by_query), percent(by_key), percent(scores.accuracy)});
     means.push_back(mean_plot(kind.positions, scores.curves));
     pairs.push_back(pairs_plot(kind.positions, scores.curves));
   }
@@ -274,8 +275,9 @@ Exhibit kinds_of_relative_positions(const Run& run) {
                         "symbols as query and key, less the mean over the distances. ALiBi's slope is not learned, so "
                         "it cannot point at a place."},
                        {small_multiples("What it does besides, for this query and this key", 3, pairs),
-                        "Three pairs of symbols, less the mean above: nothing where the distance has one number for "
-                        "all; in transformer_xl the pairs with the same query are one line."}},
+                        "Three pairs of a query and a key, of the symbols a, b, c and d, less the mean above: nothing "
+                        "where the distance has one number for all; in Transformer-XL the pairs with the same query "
+                        "are one line."}},
           .grids = {grid}};
 }
 

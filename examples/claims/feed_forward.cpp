@@ -151,18 +151,24 @@ Exhibit feed_forward_is_position_wise(const Run& run) {
       .remark =
           "Exactly zero, not nearly. All mixing between places is attention's, where the smallest of these norms is " +
           format_significant(attention_across, 2) + ".",
-      .pictures = {
-          {small_multiples(
-               "Norm of ∂y_i/∂x_j", 2,
-               {heat_map({.title = "feed-forward network",
-                          .rows = "output i",
-                          .columns = "input j",
-                          .low = 0,
-                          .decimals = 2},
-                         forward),
-                heat_map({.title = "attention", .rows = "output i", .columns = "input j", .low = 0, .decimals = 2},
-                         attended)}),
-           "Six places, eight channels, all of the Jacobian from the tape."}}};
+      .pictures = {{small_multiples("Norm of ∂y_i/∂x_j", 2,
+                                    {heat_map({.title = "feed-forward network",
+                                               .rows = "output i",
+                                               .columns = "input j",
+                                               .row_names = numbered(places),
+                                               .column_names = numbered(places),
+                                               .low = 0,
+                                               .decimals = 2},
+                                              forward),
+                                     heat_map({.title = "attention",
+                                               .rows = "output i",
+                                               .columns = "input j",
+                                               .row_names = numbered(places),
+                                               .column_names = numbered(places),
+                                               .low = 0,
+                                               .decimals = 2},
+                                              attended)}),
+                    "Six places, eight channels, all of the Jacobian from the tape."}}};
 }
 
 // Attention as a function of its values, as a function of its tokens, and as all that a network has.
@@ -220,10 +226,11 @@ Exhibit attention_is_not_linear(const Run& run) {
                                   {{"in V, weights held fast", ts, y_values}, {"in X", ts, y_tokens}}),
                         "The same layer. Linear in its values, not in its tokens."},
                        {bar_plot({.title = "The exclusive or of a token's two bits",
-                                  .y = {.label = "accuracy", .low = 0, .high = 1.1},
-                                  .width = 640},
+                                  .y = {.label = "accuracy", .low = 0, .high = 1},
+                                  .y_lines = {{0.5, "guessing"}},
+                                  .width = 760},
                                  names, {bars}),
-                        "Median and range over the seeds; guessing gets 0.5."}}};
+                        "Median and range over the seeds."}}};
 }
 
 extern const std::vector<Claim> feed_forward_claims;

@@ -217,7 +217,7 @@ Exhibit heads_see_different_things(const Run& run) {
                      {over_runs("accuracy", counts, scores), over_runs("similarity of the heads", counts, alike)}),
            "Every place is to say what stood 1, 2, 4 and 7 places before. Median and range over the seeds."},
           {weight_maps("Four trained heads", 4, maps), "Mean weights over the test sequences, first seed."},
-          {small_multiples("Four trained heads", 2, tables),
+          {small_multiples("What they are needed for, and how alike they are", 2, tables),
            "Left: what each head is needed for. Right: cosine between the weights of two heads."}}};
 }
 

@@ -5,6 +5,7 @@
 
 #include "autograd/rows.h"
 #include "autograd/tape.h"
+#include "examples/claims/position_names.h"
 #include "examples/claims/weights_map.h"
 #include "nn/gpt.h"
 #include "tensor/elementwise.h"
@@ -138,7 +139,7 @@ Exhibit causal_to_the_bit(const Run& run) {
       own_error = std::max(own_error, max_abs_difference(next.value(), select(all_at_once, 1, t)));
     }
     leaks += own_leaks, cache_error = std::max(cache_error, own_error);
-    grid.rows.push_back({nn::name(positions), std::to_string(own_leaks), format_significant(own_error, 2)});
+    grid.rows.push_back({title_of(positions), std::to_string(own_leaks), format_significant(own_error, 2)});
   }
   return {.verdict = leaks == 0 && cache_error < 1e-12 ? Verdict::holds : Verdict::fails,
           .number = std::to_string(leaks) +
@@ -148,13 +149,16 @@ Exhibit causal_to_the_bit(const Run& run) {
               "a place can be computed as soon as its token is there, as in an RNN. Unlike an RNN, whose state has a "
               "fixed size, what is carried on is the keys and values of all that came before. (Cache and all at "
               "once in f64: they round differently.)",
-          .pictures = {{heat_map({.title = "What one token changes",
-                                  .rows = "token that is replaced",
-                                  .columns = "place",
-                                  .bar = "largest change of a logit, log₁₀",
-                                  .cell = 34},
-                                 log(stack(changes)) / std::log(10)),
-                        "Three layers, learned positions. Left of the diagonal the change is exactly 0."}},
+          .pictures =
+              {{heat_map({.title = "What one token changes",
+                          .rows = "token that is replaced",
+                          .columns = "place",
+                          .row_names = numbered(length),
+                          .column_names = numbered(length),
+                          .bar = "largest change of a logit, log₁₀",
+                          .cell = 34},
+                         log(stack(changes)) / std::log(10)),
+                "Three layers, learned positions. Left of the diagonal the change is exactly 0, its logarithm −∞."}},
           .grids = {grid}};
 }
 

@@ -4,8 +4,10 @@
 #include <sstream>
 
 #include "autograd/gradcheck.h"
-#include "examples/claims/claim.h"
+#include "examples/claims/weights_map.h"
 #include "nn/attention_pool.h"
+#include "nn/convolution.h"
+#include "nn/linear.h"
 #include "tensor/indexing.h"
 #include "tensor/matmul.h"
 #include "tensor/reduce.h"
@@ -66,23 +68,40 @@ Exhibit cue_of_the_query(const Run& run) {
   double apart = 1e9;
   for (const auto& [i, j] : {std::pair{0, 1}, {0, 2}, {1, 2}})
     apart = std::min(apart, max_abs_difference(select(y, 0, i), select(y, 0, j)));
-  const Tensor averaged = nn::attention_pool(nn::ConstantScore(), q, k, v).output.value();
-  const double average_apart = max_abs_difference(select(averaged, 0, 0), select(averaged, 0, 2));
-  return {.verdict = apart > 0.1 && average_apart == 0 ? Verdict::holds : Verdict::fails,
-          .number = "outputs differ by " + format_significant(apart, 2) + " at least; of average pooling by " +
-                    format_significant(average_apart, 2),
-          .remark =
-              "Keys are what can be noticed (the non-volitional cue); a query is what one looks for (the volitional "
-              "one). The same keys and values answer three queries in three ways. Pooling, a convolution or a fully "
-              "connected layer have no query: they answer all the same.",
-          .pictures = {{heat_map({.title = "Three queries over the same keys",
-                                  .rows = "query",
-                                  .columns = "key",
-                                  .low = 0,
-                                  .high = 1,
-                                  .decimals = 2},
-                                 a.weights.value()),
-                        "Each query is three times one of the keys (1, 4, 6)."}}};
+
+  // Layers over the keys and values alone: there is no place where a query could come in.
+  const Tensor x = cat({k, v}, 1);  // [keys, kWidth + 3]
+  nn::Conv1d convolution({.in = kWidth + 3, .out = 3, .kernel = 3, .padding = 1}, rng);
+  nn::Linear connected(keys * (kWidth + 3), 3, rng);
+  convolution.to(DType::f64), connected.to(DType::f64);
+  const Tensor convolved = select(convolution(unsqueeze(x, 0)).value(), 0, 0);
+  const std::pair<const char*, Tensor> without_query[] = {
+      {"average pooling", mean(v, {0})},
+      {"a convolution, then max pooling", max(convolved, {0})},
+      {"a fully connected layer", connected(flatten(x, 0, 1)).value()}};
+  Grid grid{.header = {"layer", "query 1", "query 4", "query 6"}, .caption = "The first of three outputs."};
+  grid.rows.push_back({"attention"});
+  for (int64_t i = 0; i < 3; ++i) grid.rows[0].push_back(format_fixed(y.at({i, 0}), 3));
+  for (const auto& [name, output] : without_query)
+    grid.rows.push_back({name, format_fixed(output.at({0}), 3), "the same", "the same"});
+  return {
+      .verdict = apart > 0.1 ? Verdict::holds : Verdict::fails,
+      .number = "three queries, the same keys and values: outputs at least " + format_significant(apart, 2) + " apart",
+      .remark =
+          "Keys are what can be noticed (the non-volitional cue); a query is what one looks for (the volitional "
+          "one). The same keys and values answer three queries in three ways. Pooling, a convolution or a fully "
+          "connected layer take no query: whatever one looks for, they answer the same.",
+      .pictures = {{heat_map({.title = "Three queries over the same keys",
+                              .rows = "query",
+                              .columns = "key",
+                              .row_names = {"1", "4", "6"},
+                              .column_names = numbered(keys),
+                              .low = 0,
+                              .high = 1,
+                              .decimals = 2},
+                             a.weights.value()),
+                    "Each query is three times one of the keys (1, 4, 6)."}},
+      .grids = {grid}};
 }
 
 Exhibit any_differentiable_score(const Run& run) {
@@ -144,10 +163,12 @@ Exhibit soft_dictionary(const Run& run) {
   const Tensor q = slice(k, 0, 2, 3) + 0.3 * randn({1, 16}, rng, DType::f64);  // nearly key 2
   std::vector<double> temperatures, outputs;
   std::vector<Tensor> rows;
+  std::vector<std::string> names;
   for (double t = 100; t > 0.05; t /= 1.25) {
     const nn::Attention a = nn::attention_pool(
         [&](const Variable& x, const Variable& y) { return nn::DotScore()(x, y) * (1 / t); }, q, k, v);
     temperatures.push_back(t), outputs.push_back(a.output.item()), rows.push_back(a.weights.value());
+    names.push_back(rows.size() % 5 == 1 ? format_significant(t, 2) : "");
   }
   const double soft = outputs.front(), hard = outputs.back();
   const bool holds = std::abs(hard - 2) < 1e-6 && std::abs(soft - 2.5) < 0.2;
@@ -158,16 +179,22 @@ Exhibit soft_dictionary(const Run& run) {
       .remark =
           "A dictionary returns the value whose key equals the query. Attention returns a mixture of all, the nearer "
           "the key the more; as the temperature falls it becomes the dictionary, as it rises the mean.",
-      .pictures = {
-          {line_plot({.title = "From a mean to a look-up",
-                      .x = {.label = "temperature", .log = true},
-                      .y = {.label = "output"},
-                      .y_lines = {{2, "the entry"}, {2.5, "the mean"}}},
-                     {{"", temperatures, outputs}}),
-           "Values 0 to 5; the query is a noisy copy of key 2."},
-          {heat_map({.title = "The weights on the way", .rows = "hot to cold", .columns = "key", .low = 0, .high = 1},
-                    cat(rows, 0)),
-           "Every row is a temperature."}}};
+      .pictures = {{line_plot({.title = "From a mean to a look-up",
+                               .x = {.label = "temperature", .log = true},
+                               .y = {.label = "output", .low = 1.95, .high = 2.6},
+                               .y_lines = {{2, "the entry"}, {2.5, "the mean"}}},
+                              {{"", temperatures, outputs}}),
+                    "Values 0 to 5; the query is a noisy copy of key 2."},
+                   {heat_map({.title = "The weights on the way",
+                              .rows = "temperature",
+                              .columns = "key",
+                              .row_names = names,
+                              .column_names = numbered(keys),
+                              .low = 0,
+                              .high = 1,
+                              .cell = 8},
+                             cat(rows, 0)),
+                    "Hot above, cold below."}}};
 }
 
 extern const std::vector<Claim> pooling_claims;

@@ -109,7 +109,10 @@ Exhibit scaled_dot_products_three_ways(const Run& run) {
   }
 
   Rng weights = run.rng("model");
-  const nn::GPT model({.vocab = 10, .layers = 3, .heads = 4, .dim = 32, .context = 12}, weights);
+  nn::GPT model({.vocab = 10, .layers = 3, .heads = 4, .dim = 32, .context = 12}, weights);
+  for (const auto& [name, parameter] : model.parameters()) {  // so that the weights are far from even
+    parameter->value() += 0.2 * randn(parameter->shape(), weights);
+  }
   const Tensor tokens = randint(0, 10, {1, 12}, rng);
   const Tensor unwatched = model(tokens).value();
   nn::AttentionRecord record;
@@ -126,14 +129,14 @@ Exhibit scaled_dot_products_three_ways(const Run& run) {
   }
   const bool agree = error < 1e-13, recorded = maps.size() == 12 && sum_error < 1e-5 && change < 1e-5;
   return {.verdict = agree && recorded ? Verdict::holds : Verdict::fails,
-          .number = "loops − matrices − tiles: " + format_significant(error, 2) + "; weights of " +
+          .number = "loops, matrices and tiles differ by " + format_significant(error, 2) + "; weights of " +
                     std::to_string(record.entries().size()) + " of 3 layers",
           .remark =
               "Number by number, as two matrix products with a softmax between them, and in tiles that never hold "
               "all the weights: the same up to rounding, over any axes in front. An AttentionRecord takes the "
               "weights of every layer of a model as it runs; watching changes the result by " +
               format_significant(change, 2) + " (f32, other roundings).",
-          .pictures = {{weight_maps("The weights of a stack, before training", 4, maps),
+          .pictures = {{weight_maps("The weights of a stack, untrained", 4, maps),
                         "A GPT of 3 layers and 4 heads on 12 random tokens, under its causal mask."}}};
 }
 

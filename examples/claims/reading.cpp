@@ -9,6 +9,7 @@
 #include "autograd/reduce.h"
 #include "autograd/tape.h"
 #include "examples/claims/training.h"
+#include "examples/claims/weights_map.h"
 #include "examples/lib/char_data.h"
 #include "examples/lib/own_text.h"
 #include "examples/lib/sequences.h"
@@ -24,12 +25,6 @@
 
 namespace fovea::claims {
 namespace {
-
-std::vector<std::string> numbered(int64_t count, int64_t first = 0) {
-  std::vector<std::string> names;
-  for (int64_t i = 0; i < count; ++i) names.push_back(std::to_string(first + i));
-  return names;
-}
 
 // How far back each head looks: Σ_j w_ij (i − j), the mean over sequences and queries. weights [B, H, n, n] -> [H]
 Tensor mean_distance(const Tensor& weights) {
@@ -159,7 +154,15 @@ Exhibit weights_follow_the_input(const Run& run) {
   const double fixed_change = max_abs_difference(fixed_a, fixed_b);
   const double moved = mean(sum(abs(weights_a - weights_b), {-1})).item() / 2;  // the share of weight that moved
   const auto map = [](std::string title, const Tensor& matrix, double high) {
-    return heat_map({.title = std::move(title), .rows = "output", .columns = "input", .low = 0, .high = high}, matrix);
+    return heat_map({.title = std::move(title),
+                     .rows = "output",
+                     .columns = "input",
+                     .row_names = numbered(n, 0, 5),
+                     .column_names = numbered(n, 0, 5),
+                     .low = 0,
+                     .high = high,
+                     .cell = 16},
+                    matrix);
   };
   const double top_fixed = max(fixed_a).item(), top_weights = std::max(max(weights_a).item(), max(weights_b).item());
   return {

@@ -204,6 +204,11 @@ Exhibit width_is_learned(const Run& run) {
   const double learned = path.back();
   const bool found = learned > widths[best] / 1.5 && learned < widths[best] * 1.5;
   const bool memorises = runaway.back() > 2 * learned && with_itself.back() < 0.01;
+  // As the notes write it, −w (x − x_i)²/2: nothing keeps a step of the gradient from leading below 0.
+  const auto outside = [&](const Variable& a, const Variable& b) {
+    return square(a - transpose(b, -1, -2)) * 0.5;  // w = −1
+  };
+  const double upside_down = error_of(fit(outside, data)), of_the_mean = error_of(fit(nn::ConstantScore(), data));
   return {
       .verdict = found && memorises ? Verdict::holds
                  : found            ? Verdict::within_limits
@@ -212,8 +217,9 @@ Exhibit width_is_learned(const Run& run) {
                 " best of a search; with itself " + format_significant(runaway.back(), 3) + " and rising",
       .remark =
           "The width can be learned like any weight, as long as no point helps to predict itself. If it may, w runs "
-          "away: an infinitely narrow kernel repeats every value, noise included. (w stands inside the square and "
-          "is a softplus here, so that it stays positive.)",
+          "away: an infinitely narrow kernel repeats every value, noise included. Here w stands inside the square, as "
+          "a softplus, and stays positive. Outside of it, at w = −1, the farthest points would weigh most: error² " +
+          format_significant(upside_down, 2) + ", where the plain mean has " + format_significant(of_the_mean, 2) + ".",
       .pictures = {{line_plot({.title = "The loss over w",
                                .x = {.label = "w", .log = true},
                                .y = {.label = "mean squared error", .low = 0, .high = 1.2},

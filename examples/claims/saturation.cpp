@@ -131,8 +131,9 @@ Exhibit saturation_kills_gradient(const Run& run) {
       .verdict = falls && at_the_end.low > 0.5 && scaled.high < 0.01 ? Verdict::holds : Verdict::fails,
       .number = "rows without a gradient at d_k = 1,024: " + at_the_end.percent(0) + "; scaled " + scaled.percent(0),
       .remark =
-          "The gradient of the weights with respect to the scores is the Jacobian of the softmax. Unscaled, two "
-          "rows in three have as good as none (a norm below 0.001) at d_k = 1,024; scaled, no row has.",
+          "The gradient of the weights with respect to the scores is the Jacobian of the softmax. “Without a gradient” "
+          "is a row whose Jacobian has a norm below 0.001: whatever error comes back to it, next to nothing goes on "
+          "to the query and the keys.",
       .pictures = {
           {measured_plot("How much gradient passes", {.label = "mean norm of the Jacobian", .low = 0}, norms),
            "16 keys, 800 queries; median and range over the seeds."},

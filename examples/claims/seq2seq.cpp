@@ -203,9 +203,9 @@ Exhibit fixed_vector_is_a_bottleneck(const Run& run) {
                                                           : Verdict::within_limits,
           .number = std::to_string(longest) + " letters backwards: attention " + at_the_end(2).percent() +
                     ", c at every step " + at_the_end(1).percent() + ", c at the start " + at_the_end(0).percent(),
-          .remark =
-              "One model of each kind, trained on all lengths from 2 to 16 for the same number of steps. c has as many "
-              "numbers for sixteen letters as for two; attention hands over a vector for each letter.",
+          .remark = "One model of each kind, trained on all lengths from 2 to " + std::to_string(longest) +
+                    " for the same number of steps. c has as many numbers for the longest source as for two letters; "
+                    "attention hands over a vector for each letter.",
           .pictures = {{line_plot({.title = "Written right, by length",
                                    .x = {.label = "letters in the source", .ticks = lengths},
                                    .y = {.label = "whole sequences right", .low = 0, .high = 1}},

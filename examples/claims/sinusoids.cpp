@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "examples/claims/training.h"
+#include "examples/claims/weights_map.h"
 #include "nn/positions.h"
 #include "tensor/elementwise.h"
 #include "tensor/matmul.h"
@@ -58,6 +59,15 @@ Exhibit sinusoidal_encoding(const Run&) {
     const Tensor product = matmul(p, unsqueeze(select(p, 0, places), 1)) / (double(width) / 2);  // with the middle one
     by_distance.push_back({"d = " + std::to_string(width), steps_of(2 * places + 1, -places), numbers(product)});
   }
+  const auto map = [](const char* title, const char* rows, const char* columns, const Tensor& values, Palette palette) {
+    return heat_map({.title = title,
+                     .rows = rows,
+                     .columns = columns,
+                     .row_names = numbered(64, 0, 10),
+                     .column_names = numbered(64, 0, 10),
+                     .palette = palette},
+                    values);
+  };
   const double worst = std::max({formula_error, turn_error, product_error});
   return {
       .verdict = worst < 1e-11 ? Verdict::holds : Verdict::fails,
@@ -67,16 +77,14 @@ Exhibit sinusoidal_encoding(const Run&) {
           "wherever it stood. The product of two is a sum of cosines of p − q, so it is the same for q − p: "
           "alone it cannot tell before from after. It takes the projections of queries and keys to do that.",
       .pictures = {
-          {heat_map({.title = "The encoding", .rows = "place", .columns = "channel", .palette = Palette::diverging},
-                    narrow(pe, 0, 0, 64)),
+          {map("The encoding", "place", "channel", narrow(pe, 0, 0, 64), Palette::diverging),
            "Fast hands on the left, slow ones on the right."},
+          {map("PE(p)·PE(q)", "p", "q", narrow(narrow(products, 0, 0, 64), 1, 0, 64), Palette::sequential),
+           "Alike along every diagonal. d = 64."},
           {line_plot(
                {.title = "PE(p)·PE(q), by the distance", .x = {.label = "p − q"}, .y = {.label = "product / (d/2)"}},
                by_distance),
-           "Largest at the same place; with more channels it falls more smoothly."},
-          {heat_map({.title = "PE(p)·PE(q)", .rows = "p", .columns = "q", .palette = Palette::sequential},
-                    narrow(narrow(products, 0, 0, 64), 1, 0, 64)),
-           "Alike along every diagonal. d = 64."}}};
+           "Largest at the same place; with more channels it falls more smoothly."}}};
 }
 
 Exhibit sizes_of_embedding_and_encoding(const Run& run) {

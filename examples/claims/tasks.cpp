@@ -159,26 +159,27 @@ Exhibit addition(const Run& run) {
   Bars bars;
   for (size_t carries = 0; carries < 4; ++carries)
     bars.values.push_back(1 - missed[carries] / std::max(1.0, asked[carries]));
-  return {.verdict = right >= 0.99  ? Verdict::holds
-                     : right >= 0.9 ? Verdict::within_limits
-                                    : Verdict::fails,
-          .number = format_fixed(100 * right, 2) + " % of unseen sums right, after " + format_duration(seconds) +
-                    " of training",
-          .remark = "A Transformer of 2 + 2 layers and " + format_count(model.parameter_count()) + " parameters; " +
-                    format_count(s.train.source.size(0)) +
-                    " of the million sums to learn from, none of them in the test. "
-                    "The sum is written as people write it, the first figure first, though the carries come from the "
-                    "other end." +
-                    in_a_hurry(run),
-          .pictures = {{line_plot({.title = "Learning to add",
-                                   .x = {.label = "step"},
-                                   .y = {.label = "loss of a figure", .log = true}},
-                                  {loss_curve("", losses)}),
-                        "Means of 20 steps of 128 sums."},
-                       {bar_plot({.title = "Right, by the number of carries", .y = {.label = "share right", .low = 0}},
-                                 {"no carry", "1", "2", "3"}, {bars}),
-                        "Of " + format_count(int64_t(unseen.size())) + " sums not seen before."}},
-          .grids = {examples}};
+  return {
+      .verdict = right >= 0.99  ? Verdict::holds
+                 : right >= 0.9 ? Verdict::within_limits
+                                : Verdict::fails,
+      .number =
+          format_fixed(100 * right, 2) + " % of unseen sums right, after " + format_duration(seconds) + " of training",
+      .remark = "A Transformer of 2 + 2 layers and " + format_count(model.parameter_count()) + " parameters; " +
+                format_count(s.train.source.size(0)) +
+                " of the million sums to learn from, none of them in the test. "
+                "The sum is written as people write it, the first figure first, though the carries come from the "
+                "other end." +
+                in_a_hurry(run),
+      .pictures =
+          {{line_plot(
+                {.title = "Learning to add", .x = {.label = "step"}, .y = {.label = "loss of a figure", .log = true}},
+                {loss_curve("", losses)}),
+            "Means of 20 steps of 128 sums."},
+           {bar_plot({.title = "Right, by the number of carries", .y = {.label = "share right", .low = 0, .high = 1}},
+                     {"no carry", "1", "2", "3"}, {bars}),
+            "Of " + format_count(int64_t(unseen.size())) + " sums not seen before."}},
+      .grids = {examples}};
 }
 
 Exhibit sorting_letters(const Run& run) {

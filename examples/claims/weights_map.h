@@ -9,19 +9,21 @@
 
 namespace fovea::claims {
 
+// Names for so many rows or columns: first, first + 1, …; of `every` of them one, the others without.
+inline std::vector<std::string> numbered(int64_t count, int64_t first = 0, int64_t every = 1) {
+  std::vector<std::string> names;
+  for (int64_t i = 0; i < count; ++i) names.push_back(i % every == 0 ? std::to_string(first + i) : "");
+  return names;
+}
+
 // A matrix [queries, keys] as a heat map with its numbers.
 inline Plot query_key_map(std::string title, const Tensor& matrix, Palette palette = Palette::sequential) {
-  const auto names = [](int64_t count) {
-    std::vector<std::string> all;
-    for (int64_t i = 0; i < count; ++i) all.push_back(std::to_string(i));
-    return all;
-  };
   const bool weights = palette == Palette::sequential;
   return heat_map({.title = std::move(title),
                    .rows = "query",
                    .columns = "key",
-                   .row_names = names(matrix.size(0)),
-                   .column_names = names(matrix.size(1)),
+                   .row_names = numbered(matrix.size(0)),
+                   .column_names = numbered(matrix.size(1)),
                    .palette = palette,
                    .low = weights ? std::optional<double>(0) : std::nullopt,
                    .high = weights ? std::optional<double>(1) : std::nullopt,
@@ -46,7 +48,7 @@ inline Plot alignment_map(std::string title, const std::string& source, const st
                           const Tensor& weights) {
   const auto characters = [](const std::string& text) {
     std::vector<std::string> all;
-    for (const char c : text) all.emplace_back(1, c);
+    for (const char c : text) all.push_back(c == ' ' ? "␣" : std::string(1, c));
     return all;
   };
   return heat_map({.title = std::move(title),

@@ -95,7 +95,7 @@ enum class Palette { sequential, diverging };  // dark to bright; blue, white at
 struct HeatOptions {
   std::string title = {};
   std::string rows = {}, columns = {};                         // what the axes are: "query", "key"
-  std::vector<std::string> row_names = {}, column_names = {};  // one each, or none
+  std::vector<std::string> row_names = {}, column_names = {};  // one each (of which some may be empty), or none
   std::string bar = {};                                        // what the colours are: "weight"
   Palette palette = Palette::sequential;
   std::optional<double> low = {}, high = {};  // else those of the data (diverging: the same on both sides of 0)

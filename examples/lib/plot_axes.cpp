@@ -143,6 +143,9 @@ Panel::Scale Panel::scale_of(const Axis& axis, const Extent& extent, Room room, 
          axis.tick_labels.size(), " labels for them");
   }
   s.ticks = !axis.ticks.empty() ? axis.ticks : s.log ? log_ticks(s.low, s.high) : linear_ticks(s.low, s.high, ticks);
+  const bool within_a_decade = !s.log || s.high < 10 * s.low;
+  for (int wanted = 3; axis.ticks.empty() && within_a_decade && s.ticks.size() < 3 && wanted < 9; ++wanted)
+    s.ticks = linear_ticks(s.low, s.high, wanted);  // one or two tell little
   s.labels = axis.tick_labels.empty() ? tick_texts(s.ticks, s.log) : axis.tick_labels;
   return s;
 }

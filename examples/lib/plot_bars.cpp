@@ -122,26 +122,29 @@ Plot bar_plot(const PlotOptions& options, const std::vector<std::string>& catego
   }
   for (const Reference& line : options.y_lines) y.add(line.at);
 
+  PlotOptions o = options;
   if (!options.y.log && !y.empty()) {  // room for the numbers
     const double apart = y.high() - y.low();
     y.add(y.high() + 0.04 * apart);
     if (y.low() < 0) y.add(y.low() - 0.06 * apart);
+    if (o.y.high) *o.y.high += 0.06 * (*o.y.high - o.y.low.value_or(0));
   }
 
   // The axis below has names, not numbers: its room is part of the height, so the panel gets that much less.
   const CategoryNames names(categories);
-  const double room = (options.width - 80) / double(std::max<size_t>(categories.size(), 1));
-  PlotOptions o = options;
-  o.x = {.label = options.x.label,
-         .low = -0.5,
-         .high = std::max<double>(double(categories.size()), 1) - 0.5,
-         .ticks = {-0.5},
-         .tick_labels = {""}};
+  const double count = std::max<double>(double(categories.size()), 1);
+  double label_width = 0;  // of the reference lines: they are written behind the last bar
+  for (const Reference& line : options.y_lines) label_width = std::max(label_width, text_width(line.label, 12));
+  const double full = options.width - 80,
+               behind = label_width == 0 ? 0 : std::max(0.0, label_width + 8 - 0.1 * full / count);
+  const double room = (full - behind) / count;
+  o.x = {
+      .label = options.x.label, .low = -0.5, .high = count - 0.5 + behind / room, .ticks = {-0.5}, .tick_labels = {""}};
   if (!options.y.log && !options.y.low && y.low() >= 0) o.y.low = 0;
   if (options.y.log && !options.y.low && !y.empty()) o.y.low = y.low() / 2;
   Panel panel(o, x, y, legend, Panel::Room::tight, Panel::Room::padded, names.height(room));
 
-  const double group = 0.8 * (panel.right() - panel.left()) / double(std::max<size_t>(categories.size(), 1));
+  const double group = 0.8 * (panel.at_x(1) - panel.at_x(0));
   const double width = group / double(std::max<size_t>(bars.size(), 1));
   const double floor = options.y.log ? panel.bottom() : panel.at_y(std::max(0.0, panel.low_y()));
   for (size_t b = 0; b < bars.size(); ++b) {

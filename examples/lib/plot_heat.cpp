@@ -81,6 +81,12 @@ std::string cell_text(double value, int decimals) {
   return text.starts_with('-') ? "−" + text.substr(1) : text;
 }
 
+// How many cells there are for each name that is not empty.
+double cells_of_a_name(const std::vector<std::string>& names) {
+  const auto empty = std::count(names.begin(), names.end(), "");
+  return double(names.size()) / double(std::max<std::ptrdiff_t>(std::ssize(names) - empty, 1));
+}
+
 // Where everything of a heat map lies.
 struct HeatLayout {
   int64_t rows, columns;
@@ -98,10 +104,12 @@ struct HeatLayout {
     double row_names = 0, widest_column = 0;
     for (const std::string& name : o.row_names) row_names = std::max(row_names, text_width(name, 12));
     for (const std::string& name : o.column_names) widest_column = std::max(widest_column, text_width(name, 12));
-    upright = widest_column + 4 > cell_width;
+    const double row_room = cell_height * cells_of_a_name(o.row_names),
+                 column_room = cell_width * cells_of_a_name(o.column_names);
+    upright = widest_column + 4 > column_room;
     name_height = o.column_names.empty() ? 0 : upright ? widest_column + 8 : 18;
-    every_row = std::max<int64_t>(1, int64_t(std::ceil(14 / cell_height)));
-    every_column = upright ? std::max<int64_t>(1, int64_t(std::ceil(14 / cell_width))) : 1;
+    every_row = std::max<int64_t>(1, int64_t(std::ceil(14 / row_room)));
+    every_column = upright ? std::max<int64_t>(1, int64_t(std::ceil(14 / column_room))) : 1;
     left = 8 + (o.rows.empty() ? 0 : 20) + (o.row_names.empty() ? 0 : row_names + 6);
     top = 8 + (o.title.empty() ? 0 : 24) + (o.columns.empty() ? 0 : 20) + name_height;
     width = cell_width * double(columns), height = cell_height * double(rows);
