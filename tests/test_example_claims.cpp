@@ -223,7 +223,8 @@ TEST_CASE("claims: code and prose as HTML") {
   CHECK(highlighted("\"open") == "<i class=\"s\">&quot;open</i>");
   CHECK(prose("√d_k & `softmax(x_i) < 1` again") == "√d<sub>k</sub> &amp; <code>softmax(x_i) &lt; 1</code> again");
   CHECK(prose("an open ` tick") == "an open ` tick");
-  CHECK(prose("to 2.3e-07 or 1e+12, 36 %") == "to 2.3·10⁻⁷ or 1·10¹², 36\u00a0%");
+  CHECK(prose("to 2.3e-07 or -1e+12, 36 %") == "to 2.3·10⁻⁷ or −1·10¹², 36\u00a0%");
+  CHECK(prose("on 2026-11-21, at -0.5") == "on 2026-11-21, at −0.5");
   CHECK(prose("n^2.16, W^O, 10000^(2i/d).") == "n<sup>2.16</sup>, W<sup>O</sup>, 10000<sup>2i/d</sup>.");
 }
 

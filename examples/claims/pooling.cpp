@@ -168,7 +168,7 @@ Exhibit soft_dictionary(const Run& run) {
     const nn::Attention a = nn::attention_pool(
         [&](const Variable& x, const Variable& y) { return nn::DotScore()(x, y) * (1 / t); }, q, k, v);
     temperatures.push_back(t), outputs.push_back(a.output.item()), rows.push_back(a.weights.value());
-    names.push_back(rows.size() % 5 == 1 ? format_significant(t, 2) : "");
+    names.push_back(rows.size() % 5 == 1 ? format_fixed(t, t < 10 ? 1 : 0) : "");
   }
   const double soft = outputs.front(), hard = outputs.back();
   const bool holds = std::abs(hard - 2) < 1e-6 && std::abs(soft - 2.5) < 0.2;
@@ -189,7 +189,7 @@ Exhibit soft_dictionary(const Run& run) {
                               .rows = "temperature",
                               .columns = "key",
                               .row_names = names,
-                              .column_names = numbered(keys),
+                              .column_names = numbered(keys, 0, 5),
                               .low = 0,
                               .high = 1,
                               .cell = 8},

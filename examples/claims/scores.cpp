@@ -232,8 +232,8 @@ Exhibit additive_costs_more(const Run& run) {
                                                            : Verdict::fails,
           .number = "at n = " + format_count(int64_t(lengths.back())) + " additive takes " +
                     format_significant(times, 2) + " (h = 8) and " + format_significant(wide_times, 2) +
-                    " (h = 64) times as long; as a learned kernel its error² is " + format_significant(additive, 2) +
-                    ", of qᵀ W k " + format_significant(general, 2),
+                    " (h = 64) times as long; error² as a learned kernel: additive " + format_significant(additive, 2) +
+                    ", qᵀ W k " + format_significant(general, 2),
           .remark =
               "The additive score has a hidden vector for every pair, n · m · h numbers with a tanh each; dot products "
               "of all pairs are one matrix product. What that buys: a product of two numbers cannot say that they are "

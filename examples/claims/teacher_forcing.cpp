@@ -149,15 +149,13 @@ Exhibit teacher_forcing(const Run& run) {
                 format_significant(difference, 1) + "; the last word of 16 right " + spread(led_end).percent(0) +
                 " when led, " + spread(free_end).percent(0) + " when free",
       .remark =
-          "What a decoder of attention computes at a place needs the words before it, not its own answers to them, "
-          "so with the right words at hand all places are one product. A GRU's state still goes step by step (" +
+          "At a place attention needs the words before it, not the model's own answers: where the right words are "
+          "known all places are one product. A GRU's state still goes step by step (" +
           format_fixed(with_recurrence.y.back(), 1) +
-          " times). In free running a wrong word leads to wrong words, which the loss of training never shows. "
-          "Each step by itself is as good as before: " +
-          spread(free_consistent).percent() +
-          " of the words follow from the model's own word before and the step "
-          "shown, against " +
-          spread(led_consistent).percent() + " when led: mistakes are carried on here, they do not breed.",
+          " times as fast). In free running a wrong word leads to wrong words, which the loss of training never "
+          "shows. Here mistakes are carried on and do not breed: " +
+          spread(free_consistent).percent() + " of the words follow from the model's own word before, " +
+          spread(led_consistent).percent() + " when led.",
       .pictures = {{line_plot({.title = "All places at once, against one after the other",
                                .x = {.label = "words in the target", .log = true, .ticks = lengths},
                                .y = {.label = "times as fast", .log = true},

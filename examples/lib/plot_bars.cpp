@@ -127,7 +127,11 @@ Plot bar_plot(const PlotOptions& options, const std::vector<std::string>& catego
     const double apart = y.high() - y.low();
     y.add(y.high() + 0.04 * apart);
     if (y.low() < 0) y.add(y.low() - 0.06 * apart);
-    if (o.y.high) *o.y.high += 0.06 * (*o.y.high - o.y.low.value_or(0));
+    if (o.y.high) {
+      const double low = o.y.low.value_or(0);
+      if (o.y.ticks.empty()) o.y.ticks = linear_ticks(low, *o.y.high, int(o.height / 60));
+      *o.y.high += 0.06 * (*o.y.high - low);
+    }
   }
 
   // The axis below has names, not numbers: its room is part of the height, so the panel gets that much less.

@@ -142,7 +142,7 @@ std::string raised(std::string_view digits) {
   return text;
 }
 
-// "2e-16" as "2·10⁻¹⁶"; and a percent sign stays with its number.
+// "-2e-16" as "−2·10⁻¹⁶"; and a percent sign stays with its number.
 std::string typeset(std::string_view text) {
   const auto digit = [&](size_t i) { return i < text.size() && '0' <= text[i] && text[i] <= '9'; };
   std::string set;
@@ -157,6 +157,8 @@ std::string typeset(std::string_view text) {
       i = end - 1;
     } else if (text.substr(i, 2) == " %" && i > 0 && digit(i - 1)) {
       set += "\u00a0";
+    } else if (text[i] == '-' && digit(i + 1) && (i == 0 || text[i - 1] == ' ' || text[i - 1] == '(')) {
+      set += "−";
     } else {
       set += text[i];
     }
