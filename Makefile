@@ -53,7 +53,7 @@ UNIT_files   := $(patsubst %,tensor/%.cpp,checksum cpu dispatch einsum environme
 UNIT_tensor  := $(filter-out $(UNIT_files),$(sort $(wildcard tensor/*.cpp)))
 UNIT_autograd := $(sort $(wildcard autograd/*.cpp))
 UNIT_nn      := $(sort $(wildcard nn/*.cpp optim/*.cpp))
-UNIT_book    := $(sort $(wildcard examples/lib/plot*.cpp)) $(patsubst %,examples/lib/%.cpp,csv dates idx scenes sequences)
+UNIT_book    := $(sort $(wildcard examples/lib/plot*.cpp)) $(patsubst %,examples/lib/%.cpp,csv dates idx pictures scenes sequences)
 UNIT_frame   := $(sort $(wildcard examples/claims/frame/*.cpp))
 UNIT_lib     := $(filter-out examples/lib/own_text.cpp $(UNIT_book),$(sort $(wildcard examples/lib/*.cpp)))
 

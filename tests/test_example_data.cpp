@@ -1,14 +1,16 @@
 // The data that experiments are made of: every answer against its question, worked out again here; readers of CSV and
-// IDX files, whole ones and broken ones.
+// IDX files, whole ones and broken ones, and MNIST's four.
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <ctime>
+#include <filesystem>
 #include <map>
 #include <set>
 #include <sstream>
 
+#include "examples/claims/picture_source.h"
 #include "examples/lib/csv.h"
 #include "examples/lib/curve.h"
 #include "examples/lib/idx.h"
@@ -26,6 +28,15 @@ using namespace fovea::lib;
 namespace {
 
 std::vector<int64_t> row(const Tensor& x, int64_t i) { return select(x, 0, i).contiguous().to_vector<int64_t>(); }
+
+// A file of IDX: its sizes, then bytes.
+std::string idx(std::initializer_list<unsigned> sizes, const std::string& bytes = "") {
+  std::string file = {0, 0, 8, char(sizes.size())};
+  for (unsigned size : sizes) {
+    for (int shift : {24, 16, 8, 0}) file += char(size >> shift);
+  }
+  return file + bytes;
+}
 
 }  // namespace
 
@@ -182,7 +193,7 @@ TEST_CASE("the curve of the notes") {
 
 TEST_CASE("pictures of shapes: in range, every label, the figure stands out") {
   Rng rng(6);
-  const ShapePictures pictures = shape_pictures(60, 20, rng);
+  const Pictures pictures = shape_pictures(60, 20, rng);
   CHECK(pictures.images.shape() == Shape{60, 3, 20, 20});
   CHECK(min(pictures.images).item() >= 0);
   CHECK(max(pictures.images).item() <= 1);
@@ -294,20 +305,14 @@ TEST_CASE("idx: images and labels as MNIST has them; broken files") {
     put(folder / "f", bytes);
     return read_idx(folder / "f");
   };
-  const auto header = [](std::initializer_list<unsigned> sizes) {
-    std::string bytes = {0, 0, 8, char(sizes.size())};
-    for (unsigned size : sizes) {
-      for (int shift : {24, 16, 8, 0}) bytes += char(size >> shift);
-    }
-    return bytes;
-  };
-  const Tensor images = read(header({2, 2, 3}) + std::string("\0\1\2\3\4\5\6\7\10\11\12\377", 12));
+  const Tensor images = read(idx({2, 2, 3}) + std::string("\0\1\2\3\4\5\6\7\10\11\12\377", 12));
   CHECK(images.shape() == Shape{2, 2, 3});
   CHECK(images.dtype() == DType::i64);
   CHECK(images.at({1, 1, 2}) == 255);
   CHECK(images.at({0, 1, 0}) == 3);
-  CHECK(read(header({4}) + "\7\2\1\3").to_vector<int64_t>() == std::vector<int64_t>{7, 2, 1, 3});
-  CHECK(read(header({0})).count() == 0);
+  CHECK(read(idx({4}) + "\7\2\1\3").to_vector<int64_t>() == std::vector<int64_t>{7, 2, 1, 3});
+  CHECK(read(idx({0})).count() == 0);
+  CHECK(read_idx(folder / "f", DType::f32).dtype() == DType::f32);
 
   const auto refusal = [&](const std::string& bytes) {
     const std::string message = message_of<Error>([&] { read(bytes); });
@@ -319,8 +324,93 @@ TEST_CASE("idx: images and labels as MNIST has them; broken files") {
   CHECK(refusal(std::string("\0\0\15\1\0\0\0\1xxxx", 12)) ==
         ": holds numbers of type 13, only unsigned bytes (8) are read");
   CHECK(refusal(std::string("\0\0\10\0", 4)) == ": has 0 axes; 1 to 8 are read");
-  CHECK(refusal(header({2, 2}).substr(0, 9)) == ": ends inside its header of 12 bytes");
-  CHECK(refusal(header({2, 2}) + "abc") == ": the header says [2, 2], 4 bytes, but 3 follow it");
-  CHECK(refusal(header({2, 2}) + "abcde") == ": the header says [2, 2], 4 bytes, but 5 follow it");
-  CHECK_THROWS_AS(read(header({0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF})), Error);
+  CHECK(refusal(idx({2, 2}).substr(0, 9)) == ": ends inside its header of 12 bytes");
+  CHECK(refusal(idx({2, 2}) + "abc") == ": the header says [2, 2], 4 bytes, but 3 follow it");
+  CHECK(refusal(idx({2, 2}) + "abcde") == ": the header says [2, 2], 4 bytes, but 5 follow it");
+  CHECK_THROWS_AS(read(idx({0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF})), Error);
+}
+
+namespace {
+
+// Five pictures of 4 × 8 pixels to learn from and three to test on; picture i is of brightness 10 i.
+void put_mnist(const TemporaryFolder& folder, const std::string& between = "-") {
+  const auto pictures = [](unsigned count) {
+    std::string bytes;
+    for (unsigned i = 0; i < count; ++i) bytes += std::string(32, char(10 * i));
+    return idx({count, 4, 8}, bytes);
+  };
+  put(folder / ("train-images" + between + "idx3-ubyte"), pictures(5));
+  put(folder / ("train-labels" + between + "idx1-ubyte"), idx({5}, std::string("\0\1\2\0\1", 5)));
+  put(folder / ("t10k-images" + between + "idx3-ubyte"), pictures(3));
+  put(folder / ("t10k-labels" + between + "idx1-ubyte"), idx({3}, "\3\2\1"));
+}
+
+}  // namespace
+
+TEST_CASE("mnist: the four files of a folder, under either of their names") {
+  for (const char* between : {"-", "."}) {
+    const TemporaryFolder folder;
+    put_mnist(folder, between);
+    const Mnist mnist = read_mnist(folder.path());
+    CHECK(mnist.train.images.shape() == Shape{5, 1, 4, 8});
+    CHECK(mnist.train.images.dtype() == DType::f32);
+    CHECK(mnist.train.images.at({3, 0, 2, 1}) == doctest::Approx(30.0 / 255));
+    CHECK(mnist.train.labels.to_vector<int64_t>() == std::vector<int64_t>{0, 1, 2, 0, 1});
+    CHECK(mnist.test.count() == 3);
+    CHECK(mnist.train.classes == 4);  // the largest label of either is 3
+    CHECK(mnist.test.classes == 4);
+  }
+}
+
+TEST_CASE("mnist: some of the pictures keep their labels") {
+  const TemporaryFolder folder;
+  put_mnist(folder);
+  const Mnist mnist = read_mnist(folder.path());
+  Rng rng(3), same(3);
+  const Pictures some = some_of(mnist.train, 40, rng);
+  CHECK(some.images.shape() == Shape{40, 1, 4, 8});
+  CHECK(some.classes == 4);
+  std::set<int64_t> seen;
+  const std::vector<int64_t> labels = mnist.train.labels.to_vector<int64_t>();
+  for (int64_t i = 0; i < 40; ++i) {
+    const int64_t which = std::lround(255 * some.images.at({i, 0, 0, 0}) / 10);
+    CHECK(int64_t(some.labels.at({i})) == labels[size_t(which)]);
+    seen.insert(which);
+  }
+  CHECK(seen.size() == 5);
+  CHECK(identical(some_of(mnist.train, 40, same).images, some.images));
+}
+
+TEST_CASE("mnist: files that are missing, compressed or do not fit together") {
+  const TemporaryFolder folder;
+  put_mnist(folder);
+  const auto refusal = [&](const std::string& path) { return message_of<FileError>([&] { read_mnist(path); }); };
+  CHECK(refusal(folder / "nowhere") == folder / "nowhere" + ": no such folder");
+  const std::string labels = folder / "t10k-labels-idx1-ubyte", images = folder / "t10k-images-idx3-ubyte";
+  put(labels, idx({2}, "\1\2"));
+  CHECK(refusal(folder.path()) == labels + ": a label for each of 3 pictures is [3], this holds [2]");
+  put(images, idx({3}, "\1\2\3"));
+  CHECK(refusal(folder.path()) == images + ": pictures are [count, height, width], this holds [3]");
+  put(images, idx({2, 4, 4}, std::string(32, '\1')));
+  CHECK(refusal(folder.path()) == folder.path() + ": the pictures to train on, [5, 1, 4, 8], and those to test on, " +
+                                      "[2, 1, 4, 4], differ in size");
+  std::filesystem::rename(images, images + ".gz");
+  CHECK(refusal(folder.path()) == images + ".gz: compressed with gzip; unpack it first: gunzip " + images + ".gz");
+  std::filesystem::remove(images + ".gz");
+  CHECK(refusal(folder.path()) == folder.path() + ": has no file t10k-images-idx3-ubyte (nor t10k-images.idx3-ubyte)");
+}
+
+TEST_CASE("mnist: experiments draw from its pictures, and without it from painted shapes") {
+  const TemporaryFolder folder;
+  put_mnist(folder);
+  const Mnist mnist = read_mnist(folder.path());
+  Rng rng(4);
+  const claims::Run with(0, true, {}, &mnist), without;
+  const claims::PictureSource digits{with.mnist()}, shapes{without.mnist()};
+  CHECK(digits.to_learn(7, rng).images.shape() == Shape{7, 1, 4, 8});
+  CHECK(max(digits.to_learn(50, rng).images).item() == doctest::Approx(40.0 / 255));
+  CHECK(max(digits.unseen(50, rng).images).item() == doctest::Approx(20.0 / 255));  // three pictures: 0, 10 and 20
+  CHECK(digits.name_of(3) == "3");
+  CHECK(shapes.unseen(7, rng).images.shape() == Shape{7, 3, 24, 24});
+  CHECK(shapes.name_of(3) == "cross");
 }

@@ -21,6 +21,10 @@
 #include "examples/lib/plot.h"
 #include "tensor/random.h"
 
+namespace fovea::lib {
+struct Mnist;
+}
+
 namespace fovea::claims {
 
 using namespace lib;  // plots, and the words for numbers
@@ -62,7 +66,7 @@ class Run {
  public:
   using Report = std::function<void(int64_t done, int64_t total, std::string_view text)>;
 
-  explicit Run(uint64_t seed = 0, bool quick = false, Report report = {});
+  explicit Run(uint64_t seed = 0, bool quick = false, Report report = {}, const Mnist* mnist = nullptr);
 
   bool quick() const { return quick_; }
   uint64_t seed() const { return seed_; }
@@ -70,6 +74,8 @@ class Run {
   template <class T> T either(T full, T quick) const { return quick_ ? quick : full; }
   // So many different seeds, the first of them seed(); `quick` of them in a quick run.
   std::vector<uint64_t> seeds(int full = 3, int quick = 1) const;
+  // The pictures of --mnist, for experiments that can do with any; null: none were given.
+  const Mnist* mnist() const { return mnist_; }
   // A generator of its own for each use: run.rng("data"), run.rng("weights", seed).
   Rng rng(std::string_view use) const { return rng(use, seed_); }
   Rng rng(std::string_view use, uint64_t seed) const { return Rng(seed).stream(use); }
@@ -81,6 +87,7 @@ class Run {
   uint64_t seed_;
   bool quick_;
   Report report_;
+  const Mnist* mnist_;
 };
 
 struct Interrupted {};  // what progress() throws

@@ -3,6 +3,7 @@
 //   claims                       the whole book
 //   claims --only 34,slip-1      two of them
 //   claims --quick --expect      a check: do the claims that are beyond doubt still come out as they should?
+//   claims --only 72,73 --mnist downloads/mnist     vision Transformers on MNIST's digits
 //
 // Exit codes: 0 done, 1 an experiment failed or did not come out as expected, 2 a mistake in the command line, 130
 // interrupted (the page has what was finished).
@@ -12,6 +13,7 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <optional>
 
 #include "examples/claims/book.h"
 #include "examples/claims/frame/chapters.h"
@@ -19,6 +21,7 @@
 #include "examples/lib/args.h"
 #include "examples/lib/format.h"
 #include "examples/lib/interrupt.h"
+#include "examples/lib/pictures.h"
 #include "examples/lib/progress.h"
 #include "examples/lib/table.h"
 #include "tensor/error.h"
@@ -33,14 +36,17 @@ struct Options {
   std::vector<std::string> only = {};
   bool list = false, quick = false, expect = false;
   int64_t seed = 0;
-  std::string out = "build/claims";
+  std::string out = "build/claims", mnist = {};
 };
 
 lib::Args arguments(Options& o) {
   lib::Args args("claims", "Puts the claims of the notes on attention to the test, and writes a page about it.");
   args.group("What to run", {{"--only ID...", &o.only, "these claims: 34, slip-1, or several as 1,5,slip-1"},
                              {"--quick", &o.quick, "fewer seeds and steps: minutes become seconds"},
-                             {"--seed N", &o.seed, "the first seed of every experiment", {.at_least = 0}}});
+                             {"--seed N", &o.seed, "the first seed of every experiment", {.at_least = 0}},
+                             {"--mnist DIR", &o.mnist,
+                              "a folder with the four files of MNIST, unpacked: claims 72 and 73 then learn from its "
+                              "digits and not from painted shapes"}});
   args.group("What to do",
              {{"--out DIR", &o.out, "where index.html goes; --only renews its claims there and keeps the others"},
               {"--expect", &o.expect, "exit with 1 where a verdict is not the one its claim expects"},
@@ -59,15 +65,16 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }
 
 // Shows on standard error how far the experiment is, where that is a terminal.
-Result result_of(const Claim& claim, const Options& o) {
+Result result_of(const Claim& claim, const Options& o, const lib::Mnist* mnist) {
   const auto start = std::chrono::steady_clock::now();
   lib::Progress bar({.total = 1000});
   const bool show = lib::Terminal(2).interactive();
-  const Run run(uint64_t(o.seed), o.quick, [&](int64_t done, int64_t total, std::string_view text) {
+  const auto report = [&](int64_t done, int64_t total, std::string_view text) {
     const int64_t part = 1000 * done / std::max<int64_t>(total, 1);
     if (!show || !bar.due(part)) return;
     bar.update(part, claim.id + "  " + lib::format_duration(seconds_since(start)) + "  " + std::string(text));
-  });
+  };
+  const Run run(uint64_t(o.seed), o.quick, report, mnist);
   Result result{.claim = claim, .exhibit = {}, .code = code_of(claim, embedded_sources)};
   try {
     run.progress(0, 1, claim.title);
@@ -92,6 +99,8 @@ void make_folder(const std::string& folder) {
 int run_book(const std::vector<Claim>& claims, const Options& o) {
   const auto start = std::chrono::steady_clock::now();
   const std::string file = o.out + "/index.html";
+  std::optional<lib::Mnist> mnist;
+  if (!o.mnist.empty()) mnist = lib::read_mnist(o.mnist);
   make_folder(o.out);
   const bool whole = o.only.empty();
   const std::vector<Claim> all = book();
@@ -104,7 +113,7 @@ int run_book(const std::vector<Claim>& claims, const Options& o) {
   std::cout << lines.header() << std::flush;
   try {
     for (const Claim& claim : claims) {
-      results.push_back(result_of(claim, o));
+      results.push_back(result_of(claim, o, mnist ? &*mnist : nullptr));
       std::cout << lines.line(results.back()) << std::flush;
       write_file_atomically(file, page(whole ? results : renewed(earlier, results, all), info));
     }

@@ -11,11 +11,11 @@
 
 namespace fovea::claims {
 
-// image [3, H, W] with numbers in [0, 1]. `light` [h, w], a grid over the image: its largest cell shows the picture as
-// it is, a cell of weight 0 leaves a fifth of it.
+// image [3, H, W], or grey [1, H, W], with numbers in [0, 1]. `light` [h, w], a grid over the image: its largest cell
+// shows the picture as it is, a cell of weight 0 leaves a fifth of it.
 inline Plot picture_plot(std::string title, const Tensor& image, const Tensor& light = {}, double side = 120) {
   const int64_t height = image.size(1), width = image.size(2);
-  const double pixel = side / double(width), top = 30, left = 8;
+  const double pixel = std::round(side / double(width)), top = title.empty() ? 8 : 30, left = 8;
   const double brightest = light.defined() ? std::max(max(light).item(), 1e-9) : 1;
   Pen pen;
   pen.text({left, 20}, title, {.size = fitting_size(title, side, font_size)});
@@ -25,14 +25,15 @@ inline Plot picture_plot(std::string title, const Tensor& image, const Tensor& l
           light.defined() ? light.at({row * light.size(0) / height, column * light.size(1) / width}) / brightest : 1;
       char colour[8];
       const auto byte = [&](int64_t channel) {
-        return unsigned(std::lround(255 * (0.2 + 0.8 * lit) * std::clamp(image.at({channel, row, column}), 0.0, 1.0)));
+        const double shade = image.at({std::min(channel, image.size(0) - 1), row, column});
+        return unsigned(std::lround(255 * (0.2 + 0.8 * lit) * std::clamp(shade, 0.0, 1.0)));
       };
       std::snprintf(colour, sizeof colour, "#%02x%02x%02x", byte(0) & 255u, byte(1) & 255u, byte(2) & 255u);
       // A little wider than a pixel, so that no seams show.
       pen.box(left + double(column) * pixel, top + double(row) * pixel, pixel + 0.3, pixel + 0.3, colour);
     }
   }
-  return {.width = left + side + 4,
+  return {.width = left + double(width) * pixel + 4,
           .height = top + double(height) * pixel + 8,
           .title = std::move(title),
           .body = pen.take()};

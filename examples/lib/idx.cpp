@@ -9,7 +9,20 @@
 
 namespace fovea::lib {
 
-Tensor read_idx(const std::string& path) {
+namespace {
+
+// The bytes behind the header, as numbers of type T.
+template <class T> Tensor numbers_of(const std::string& file, size_t header, const Shape& shape) {
+  std::vector<T> values;
+  values.reserve(file.size() - header);
+  for (size_t at = header; at < file.size(); ++at) values.push_back(T(static_cast<unsigned char>(file[at])));
+  return from_vector(values, shape);
+}
+
+}  // namespace
+
+Tensor read_idx(const std::string& path, DType dtype) {
+  if (dtype != DType::i64 && dtype != DType::f32) fail(ErrorKind::dtype, "read_idx: gives i64 or f32, not ", dtype);
   const std::string file = read_file(path);
   const auto byte = [&](size_t at) { return int64_t(static_cast<unsigned char>(file[at])); };
   const auto complain = [&](const auto&... what) { fail(ErrorKind::file, path, ": ", what...); };
@@ -27,10 +40,7 @@ Tensor read_idx(const std::string& path) {
   }
   if (count != int64_t(file.size() - header))
     complain("the header says ", shape, ", ", count, " bytes, but ", file.size() - header, " follow it");
-  std::vector<int64_t> values;
-  values.reserve(size_t(count));
-  for (size_t at = header; at < file.size(); ++at) values.push_back(byte(at));
-  return from_vector(values, shape);
+  return dtype == DType::f32 ? numbers_of<float>(file, header, shape) : numbers_of<int64_t>(file, header, shape);
 }
 
 }  // namespace fovea::lib

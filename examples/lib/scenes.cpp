@@ -121,7 +121,7 @@ const std::vector<std::string>& caption_words() {
   return words;
 }
 
-ShapePictures shape_pictures(int64_t batch, int64_t size, Rng& rng) {
+Pictures shape_pictures(int64_t batch, int64_t size, Rng& rng) {
   check("shape_pictures", batch, size, 12);
   Dice dice{rng};
   Canvas canvas(batch, size);
@@ -134,7 +134,7 @@ ShapePictures shape_pictures(int64_t batch, int64_t size, Rng& rng) {
     canvas.paint(i, figure, 1);
     labels.push_back(figure.shape);
   }
-  return {canvas.images(rng), from_vector(labels)};
+  return {canvas.images(rng), from_vector(labels), shape_count()};
 }
 
 CaptionedScenes captioned_scenes(int64_t batch, int64_t size, Rng& rng) {

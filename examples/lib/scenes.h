@@ -6,20 +6,16 @@
 #include <string>
 #include <vector>
 
-#include "tensor/random.h"
-#include "tensor/tensor.h"
+#include "examples/lib/pictures.h"
 
 namespace fovea::lib {
 
 const std::vector<std::string>& colour_names();  // red, green, blue, yellow, purple
 const std::vector<std::string>& shape_names();   // circle, square, triangle, cross, ring
 
-// One figure of any colour, size and place in each picture; which shape is it?
-struct ShapePictures {
-  Tensor images;  // f32 [B, 3, size, size]
-  Tensor labels;  // i64 [B]: the place in shape_names()
-};
-ShapePictures shape_pictures(int64_t batch, int64_t size, Rng& rng);
+// One figure of any colour, size and place in each picture [3, size, size]; which shape is it? The label is its place
+// in shape_names().
+Pictures shape_pictures(int64_t batch, int64_t size, Rng& rng);
 
 // Two figures, side by side or one above the other, and what there is to say about them in five words: "red circle
 // above blue square", "green ring beside red cross" (the left one first).

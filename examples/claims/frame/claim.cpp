@@ -46,7 +46,8 @@ std::string Spread::percent(int decimals) const {
   return with_seeds(*this, " %", [&](double value) { return format_fixed(100 * value, decimals); });
 }
 
-Run::Run(uint64_t seed, bool quick, Report report) : seed_(seed), quick_(quick), report_(std::move(report)) {}
+Run::Run(uint64_t seed, bool quick, Report report, const Mnist* mnist)
+    : seed_(seed), quick_(quick), report_(std::move(report)), mnist_(mnist) {}
 
 std::vector<uint64_t> Run::seeds(int full, int quick) const {
   std::vector<uint64_t> all;
