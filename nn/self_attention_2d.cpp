@@ -17,7 +17,7 @@ SelfAttention2d::SelfAttention2d(const SelfAttention2dConfig& c, Rng& rng)
     : query(c.channels, inner_channels(c), rng),
       key(c.channels, inner_channels(c), rng),
       value(c.channels, c.channels, rng),
-      gamma(zeros({1})) {}
+      gamma(full({1}, c.gamma)) {}
 
 Variable SelfAttention2d::operator()(const Variable& x) const {
   Scope scope(*this);

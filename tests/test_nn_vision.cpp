@@ -156,6 +156,7 @@ TEST_CASE("SelfAttention2d begins as the identity, then pixels find each other w
   layer.to(DType::f64);
   const Tensor x = doubles({2, 16, 3, 5});
   CHECK(identical(layer(x).value(), x));
+  CHECK(nn::SelfAttention2d({.channels = 16, .gamma = 0.5}, rng).gamma.item() == 0.5);
 
   layer.gamma.value().fill_(0.7);
   const Tensor order = randperm(15, rng);  // equivariant: pixels in another order give the same, in that order

@@ -7,9 +7,13 @@
 
 #include "examples/claims/claim.h"
 #include "examples/lib/plot_svg.h"
+#include "tensor/elementwise.h"
 #include "tensor/reduce.h"
 
 namespace fovea::claims {
+
+// Colours in [0, 1] to numbers about 0 with a deviation near 1, which fresh weights are made for.
+inline Tensor centred(const Tensor& images) { return 4 * (images - 0.2); }
 
 // image [3, H, W], or grey [1, H, W], with numbers in [0, 1]. `light` [h, w], a grid over the image: its largest cell
 // shows the picture as it is, a cell of weight 0 leaves a fifth of it.
@@ -29,10 +33,12 @@ inline Plot picture_plot(std::string title, const Tensor& image, const Tensor& l
         return unsigned(std::lround(255 * (0.2 + 0.8 * lit) * std::clamp(shade, 0.0, 1.0)));
       };
       std::snprintf(colour, sizeof colour, "#%02x%02x%02x", byte(0) & 255u, byte(1) & 255u, byte(2) & 255u);
-      // A little wider than a pixel, so that no seams show.
-      pen.box(left + double(column) * pixel, top + double(row) * pixel, pixel + 0.3, pixel + 0.3, colour);
+      // Each reaches under the ones to the right and below, so that no seams show at any scale.
+      pen.box(left + double(column) * pixel, top + double(row) * pixel, pixel + (column + 1 < width ? 2 : 0),
+              pixel + (row + 1 < height ? 2 : 0), colour);
     }
   }
+  pen.frame(left, top, double(width) * pixel, double(height) * pixel, ink::axis);
   return {.width = left + double(width) * pixel + 4,
           .height = top + double(height) * pixel + 8,
           .title = std::move(title),

@@ -51,10 +51,10 @@ FarMarks far_marks(int64_t batch, Rng& rng) {
   return {images, from_vector(asked), colour};
 }
 
-enum class Sight { near, attention, dilated };
+enum class Sight { near, attention_from_0, attention, dilated };
 
 // Four convolutions of 3 × 3 see 4 pixels far; with dilations of 1, 2, 4 and 8 they see 15. Attention stands between
-// the second and the third.
+// the second and the third, and its γ begins at 1, or at 0 as in the paper.
 struct PixelNet : nn::Module {
   static constexpr int64_t kWidth = 16;
   std::vector<nn::Conv2d> layers;
@@ -67,12 +67,15 @@ struct PixelNet : nn::Module {
       layers.emplace_back(nn::Conv2dConfig{.in = i == 0 ? 3 : kWidth, .out = kWidth, .padding = step, .dilation = step},
                           rng);
     }
-    if (sight == Sight::attention) attention.emplace(nn::SelfAttention2dConfig{.channels = kWidth, .inner = 8}, rng);
+    if (sight == Sight::attention || sight == Sight::attention_from_0) {
+      const double gamma = sight == Sight::attention ? 1 : 0;
+      attention.emplace(nn::SelfAttention2dConfig{.channels = kWidth, .inner = 8, .gamma = gamma}, rng);
+    }
   }
 
   // What the pixel that is asked answers: [B, colours].
   Variable operator()(const FarMarks& marks) const {
-    Variable x = marks.images;
+    Variable x = centred(marks.images);
     for (size_t i = 0; i < layers.size(); ++i) {
       if (i == 2 && attention) x = (*attention)(x);
       x = relu(layers[i](x));
@@ -88,19 +91,22 @@ struct PixelNet : nn::Module {
   }
 };
 
-// Where the pixels that are asked look: pictures, each lit by the weights.
+// Where the pixels that are asked look: pictures under the answer, and below each the weights.
 Picture far_looks(const PixelNet& net, const FarMarks& marks) {
+  const std::vector<std::string> colours = {"red", "green", "blue", "yellow"};
   nn::AttentionRecord record;
-  net(marks);
+  const Tensor answers = argmax(net(marks).value(), -1);
+  const Tensor weights = squeeze(record.entries()[0].weights, 1);  // [B, 144, 144]
   std::vector<Plot> plots;
-  for (int64_t i = 0; i < 4; ++i) plots.push_back(picture_plot("picture", select(marks.images, 0, i)));
+  for (int64_t i = 0; i < 4; ++i)
+    plots.push_back(picture_plot("“" + colours[size_t(answers.at({i}))] + "”", select(marks.images, 0, i)));
   for (int64_t i = 0; i < 4; ++i) {
-    const Tensor weights = select(select(record.entries()[0].weights, 0, i), 0, 0);  // [144, 144]
-    const Tensor light = reshape(select(weights, 0, int64_t(marks.asked.at({i}))), {kSize, kSize});
-    plots.push_back(picture_plot("what it looks at", full({3, kSize, kSize}, 1), light));
+    const Tensor light = select(select(weights, 0, i), 0, int64_t(marks.asked.at({i})));  // [144]
+    plots.push_back(picture_plot("", full({3, kSize, kSize}, 1), reshape(light, {kSize, kSize})));
   }
   return {small_multiples("What the middle of the white mark looks at", 4, plots),
-          "Below each picture the weights over all its pixels, the largest in full light."};
+          "Unseen pictures and the answers; below each the weights over all its pixels, the largest in full light. A "
+          "network that finds three of the colours may know the fourth by finding none."};
 }
 
 // --- contours --------------------------------------------------------------------------------------------------------
@@ -136,10 +142,14 @@ Variable weights_of(const nn::PixelAttention& model, const Tensor& images) {
   return squeeze(model(images).weights, 1);  // [B, 144, 144]
 }
 
-// −log of the weight that a pixel of a contour gives to its own contour, on average.
-Variable finding_loss(const nn::PixelAttention& model, const Contours& c) {
-  const Variable own = sum(weights_of(model, c.images) * c.same, {2}, true);  // [B, 144, 1]
-  return -sum(log(own + (1 - c.on))) / sum(c.on).item();                      // off the contours: −log 1
+// Each pixel of a contour points: to the mean place of what it looks at, which shall be the middle of its contour. How
+// far off it is, squared, on average.
+Variable pointing_loss(const nn::PixelAttention& model, const Contours& c) {
+  const Tensor places = narrow(nn::pixel_tokens(c.images).value(), 2, 3, 2);  // [B, 144, 2], x and y
+  const Tensor pixels = maximum(sum(c.same, {2}, true), ones({1}));           // [B, 144, 1], those of its contour
+  const Tensor middle = matmul(c.same, places) / pixels;                      // [B, 144, 2]
+  const Variable off = (matmul(weights_of(model, c.images), places) - middle) * c.on;
+  return sum(off * off) / sum(c.on).item();
 }
 
 // How much of the attention of a contour's pixels lies on their own contour.
@@ -166,56 +176,69 @@ double token_error(const Tensor& images) {
   return worst;
 }
 
+// Pictures in which the pixel that looks is white, the topmost of a contour (of several the leftmost), and below each
+// what it looks at.
 Picture contour_looks(const nn::PixelAttention& model, const Contours& c) {
-  std::vector<Plot> plots;
+  std::vector<Plot> plots, looks;
   const Tensor weights = weights_of(model, c.images).value();
-  for (int64_t i = 0; i < 4; ++i) plots.push_back(picture_plot("picture", select(c.images, 0, i)));
   for (int64_t i = 0; i < 4; ++i) {
     const int64_t asked = int64_t(argmax(select(c.on, 0, i), 0).item());  // the first pixel of a contour
-    plots.push_back(picture_plot("seen by a pixel", select(c.images, 0, i),
-                                 reshape(select(select(weights, 0, i), 0, asked), {kSide, kSide})));
+    const Tensor image = select(c.images, 0, i), marked = image.clone();
+    select(select(marked, 1, asked / kSide), 1, asked % kSide).fill_(1);
+    plots.push_back(picture_plot("", marked));
+    looks.push_back(picture_plot("", image, reshape(select(select(weights, 0, i), 0, asked), {kSide, kSide})));
   }
+  plots.insert(plots.end(), looks.begin(), looks.end());
   return {small_multiples("What one pixel of a contour looks at", 4, plots),
-          "Unseen pictures. Below each, lit by the weights of one pixel: the topmost on a contour, of several the "
-          "leftmost."};
+          "Unseen pictures in which the pixel that looks is shown in white; below them the same, lit by its weights."};
 }
 
 }  // namespace
 
 Exhibit attention_in_a_cnn(const Run& run) {
-  const std::vector<std::string> names = {"convolutions", "with attention", "dilated convolutions"};
-  std::vector<std::vector<double>> right(3);
+  const std::vector<std::string> names = {"convolutions", "attention, γ from 0", "attention, γ from 1",
+                                          "dilated convolutions"};
+  std::vector<std::vector<double>> right(names.size());  // [network][seed]
   Picture shown;
   for (const uint64_t seed : run.seeds(3, 1)) {
     Rng unseen = run.rng("unseen", seed);
     const FarMarks test = far_marks(500, unseen);
-    for (const Sight sight : {Sight::near, Sight::attention, Sight::dilated}) {
-      PixelNet net(sight, run.rng("weights", seed));
+    for (size_t which = 0; which < names.size(); ++which) {
+      PixelNet net(Sight(which), run.rng("weights", seed));
       Rng data = run.rng("marks", seed);
-      train(run, net, {.steps = run.either(400, 10), .lr = 6e-3, .label = names[size_t(sight)]}, [&](int64_t) {
+      train(run, net, {.steps = run.either(200, 10), .lr = 1e-2, .label = names[which]}, [&](int64_t) {
         const FarMarks marks = far_marks(32, data);
         return cross_entropy(net(marks), marks.colour);
       });
-      right[size_t(sight)].push_back(accuracy(net(test).value(), test.colour));
-      if (sight == Sight::attention && seed == run.seed()) shown = far_looks(net, test);
+      right[which].push_back(accuracy(net(test).value(), test.colour));
+      if (Sight(which) == Sight::attention && seed == run.seed()) shown = far_looks(net, test);
     }
   }
-  const Spread near = spread(right[0]), attention = spread(right[1]), dilated = spread(right[2]);
-  const auto solved = std::count_if(right[1].begin(), right[1].end(), [](double share) { return share >= 0.98; });
   Bars bars{.name = "accuracy"};
-  for (const Spread& s : {near, attention, dilated})
+  std::vector<Spread> spreads;
+  for (const std::vector<double>& each : right) {
+    const Spread s = spreads.emplace_back(spread(each));
     bars.values.push_back(s.median), bars.low.push_back(s.low), bars.high.push_back(s.high);
+  }
+  const Spread &near = spreads[0], &attention = spreads[2], &dilated = spreads[3];
+  const auto solved_by = [&](size_t which) {
+    const auto count =
+        std::count_if(right[which].begin(), right[which].end(), [](double share) { return share >= 0.98; });
+    return std::to_string(count) + " of " + std::to_string(right[which].size());
+  };
   return {
-      .verdict = near.high < 0.4 && attention.low >= 0.98 ? Verdict::holds
-                 : near.high < 0.4 && solved > 0          ? Verdict::within_limits
-                                                          : Verdict::fails,
+      .verdict = near.high < 0.4 && attention.low >= 0.98      ? Verdict::holds
+                 : near.high < 0.4 && attention.median >= 0.98 ? Verdict::within_limits
+                                                               : Verdict::fails,
       .number = "CNN " + near.percent() + ", with attention " + attention.percent(),
       .remark =
           "Of four colours, so guessing gets a quarter. Four convolutions see 4 pixels far and the mark begins 8 away: "
-          "no training can help. One block of attention sees everything at once; " +
-          std::to_string(solved) + " of " + std::to_string(right[1].size()) +
-          " seeds learned to use it within these steps. It is not the only way out: with dilations of 1, 2, 4 and 8 "
-          "convolutions see as far, and get " +
+          "no training can help. One block of attention, x + γ · attention(x), sees everything at once. With γ "
+          "learned from 1 on, " +
+          solved_by(2) + " seeds solve the task within these steps; from 0 on, as in the paper on GANs, " +
+          solved_by(1) +
+          ", for at 0 queries, keys and values get no gradient. It is not the only way out: with dilations of 1, 2, 4 "
+          "and 8 convolutions see as far, and get " +
           dilated.percent() + ".",
       .pictures = {shown,
                    {bar_plot({.title = "The colour of a mark 8 pixels away",
@@ -235,8 +258,8 @@ Exhibit pixels_of_a_contour(const Run& run) {
       Rng data = run.rng("contours", seed), unseen = run.rng("unseen", seed);
       const Contours test = contours(100, one_colour, unseen);
       if (!one_colour) own_untrained.push_back(mass_on_own(weights_of(model, test.images).value(), test));
-      train(run, model, {.steps = run.either(300, 10), .lr = 1e-2, .label = one_colour ? "one colour" : "two colours"},
-            [&](int64_t) { return finding_loss(model, contours(16, one_colour, data)); });
+      train(run, model, {.steps = run.either(200, 10), .lr = 1e-2, .label = one_colour ? "one colour" : "two colours"},
+            [&](int64_t) { return pointing_loss(model, contours(16, one_colour, data)); });
       (one_colour ? own_one_colour : own).push_back(mass_on_own(weights_of(model, test.images).value(), test));
       if (one_colour) continue;
       chances.push_back(mass_on_own(full(test.same.shape(), 1.0 / kPixels), test));
@@ -245,22 +268,23 @@ Exhibit pixels_of_a_contour(const Run& run) {
     }
   }
   const Spread mass = spread(own), chance = spread(chances), same_colour = spread(own_one_colour);
-  const bool finds = tokens_off < 1e-6 && mass.low > 3 * chance.high;
+  const bool finds = tokens_off < 1e-6 && mass.low > 0.9 && same_colour.low > 3 * chance.high;
   Bars bars{.name = "weight on the own contour"};
   for (const Spread& s : {chance, spread(own_untrained), mass, same_colour})
     bars.values.push_back(s.median), bars.low.push_back(s.low), bars.high.push_back(s.high);
   return {
-      .verdict = finds && same_colour.low > 0.8 ? Verdict::holds
+      .verdict = finds && same_colour.low > 0.9 ? Verdict::holds
                  : finds                        ? Verdict::within_limits
                                                 : Verdict::fails,
       .number = mass.percent() + " of a pixel's weight on its own contour; chance " + chance.percent(),
       .remark =
-          "Trained for just that: to give as much weight as possible to one's own contour. Pixels find each other by "
-          "their colour; where both contours have one colour, by their place, for the two never share a half of the "
-          "picture, with " +
+          "Nobody told the model which pixels belong together: each pixel of a contour had to point to the middle of "
+          "its contour by the mean place of what it looks at. Pixels find each other by their colour. Where both "
+          "contours have one colour there is only the place, for each contour has a half of the picture to itself, "
+          "and " +
           same_colour.percent() +
-          " of the weight. A score of two pixels knows what they show and where they are, and nothing of the line "
-          "between them.",
+          " of the weight is right: a score of two pixels knows what they show and where they are, and nothing of the "
+          "line between them.",
       .pictures = {shown,
                    {bar_plot({.title = "How much of a pixel's weight lies on its own contour",
                               .y = {.label = "weight", .low = 0, .high = 1}},

@@ -19,9 +19,6 @@
 namespace fovea::claims {
 namespace {
 
-// Colours in [0, 1] about 0, with a deviation near 1: what the weights at the start are made for.
-Tensor centred(const Tensor& images) { return 4 * (images - 0.2); }
-
 struct PatchNet : nn::Module {
   nn::ViT vit;
 
