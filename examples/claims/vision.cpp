@@ -19,6 +19,8 @@
 namespace fovea::claims {
 namespace {
 
+constexpr int64_t kBatch = 32;
+
 struct PatchNet : nn::Module {
   nn::ViT vit;
 
@@ -151,18 +153,19 @@ Tensor shifted(const Tensor& images, Rng& rng) {
 
 Exhibit patches_as_tokens(const Run& run) {
   const PictureSource source{run.mnist()};
+  const int64_t vit_steps = run.either(1200, 10), cnn_steps = run.either(300, 10);
   const double f64 = patches_against_convolution(DType::f64, run.rng("patches"));
   const double f32 = patches_against_convolution(DType::f32, run.rng("patches"));
   std::vector<double> vit_accuracy, cnn_accuracy, on_figure, chances;
   Picture shown;
   for (const uint64_t seed : run.seeds(3, 1)) {
     Rng data = run.rng("pictures", seed), unseen = run.rng("looked at", seed);
-    const auto fresh = [&] { return source.to_learn(64, data); };
+    const auto fresh = [&] { return source.to_learn(kBatch, data); };
     const Pictures looked_at = source.unseen(100, unseen);
     PatchNet vit(looked_at, kPatch, run.rng("vit", seed));
     ConvolutionNet cnn(looked_at, true, run.rng("cnn", seed));
-    vit_accuracy.push_back(train_on(run, vit, {.steps = run.either(800, 10), .lr = 4e-3, .label = "ViT"}, seed, fresh));
-    cnn_accuracy.push_back(train_on(run, cnn, {.steps = run.either(300, 10), .lr = 8e-3, .label = "CNN"}, seed, fresh));
+    vit_accuracy.push_back(train_on(run, vit, {.steps = vit_steps, .lr = 4e-3, .label = "ViT"}, seed, fresh));
+    cnn_accuracy.push_back(train_on(run, cnn, {.steps = cnn_steps, .lr = 8e-3, .label = "CNN"}, seed, fresh));
     const Tensor looks = looks_of_cls(vit, looked_at.images), figure = patches_with_figure(looked_at.images);
     on_figure.push_back(sum(looks * figure).item() / sum(looks).item());
     chances.push_back(mean(figure).item());
@@ -173,20 +176,21 @@ Exhibit patches_as_tokens(const Run& run) {
   }
   const Spread vit = spread(vit_accuracy), cnn = spread(cnn_accuracy), figure = spread(on_figure),
                chance = spread(chances);
-  const bool same = f64 < 1e-12 && f32<1e-5, looks_there = figure.low> chance.high;
-  return {
-      .verdict = same && looks_there && vit.low >= 0.98 && cnn.low >= 0.98 ? Verdict::holds
-                 : same && vit.low >= 0.9 && cnn.low >= 0.9                ? Verdict::within_limits
-                                                                           : Verdict::fails,
-      .number = "ViT " + vit.percent() + ", CNN with attention " + cnn.percent() +
-                "; patches − convolution: " + format_significant(f64, 1) + " (f64)",
-      .remark = "Accuracy on unseen pictures: " + source.description() +
-                ". Each step saw 64 new ones, and the ViT had more than twice as many steps: what a convolution has "
-                "built in, it has to learn. Cutting into patches and a linear layer is one convolution that steps by "
-                "its own width: apart by " +
-                format_significant(f32, 1) + " in f32. Patches that show some of the figure get " + figure.percent() +
-                " of [CLS]'s weight on patches, and would get " + chance.percent() + " if it looked everywhere alike.",
-      .pictures = {shown}};
+  const bool same = f64 < 1e-12 && f32 < 1e-5;
+  const bool looks_there = figure.low > chance.high;
+  return {.verdict = same && looks_there && vit.low >= 0.98 && cnn.low >= 0.98 ? Verdict::holds
+                     : same && vit.low >= 0.9 && cnn.low >= 0.9                ? Verdict::within_limits
+                                                                               : Verdict::fails,
+          .number = "ViT " + vit.percent() + ", CNN with attention " + cnn.percent() +
+                    "; patches − convolution: " + format_significant(f64, 1) + " (f64)",
+          .remark = "Accuracy on unseen pictures: " + source.description() + ". The CNN had " +
+                    format_count(cnn_steps) + " steps on new ones each, the ViT " + format_count(vit_steps) +
+                    ": what a convolution has built in, it has to learn. Cutting into patches and a linear layer is "
+                    "one convolution that steps by its own width: apart by " +
+                    format_significant(f32, 1) + " in f32. Patches that show some of the figure get " +
+                    figure.percent() + " of [CLS]'s weight on patches, and would get " + chance.percent() +
+                    " if it looked everywhere alike.",
+          .pictures = {shown}};
 }
 
 Exhibit small_data(const Run& run) {
@@ -199,7 +203,7 @@ Exhibit small_data(const Run& run) {
     Rng rng = run.rng("few", seed), data = run.rng("batches", seed);
     for (const double size : sizes) {
       const Pictures few = source.to_learn(int64_t(size), rng);
-      const auto batch = [&] { return some_of(few, 32, data); };
+      const auto batch = [&] { return some_of(few, kBatch, data); };
       const auto shifted_batch = [&] {
         const Pictures some = batch();
         return Pictures{shifted(some.images, data), some.labels, some.classes};
