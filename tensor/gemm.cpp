@@ -24,10 +24,6 @@
 namespace fovea {
 namespace {
 
-template <class T> const GemmTable<T>& gemm_table();
-template <> const GemmTable<float>& gemm_table() { return kernels().gemm->f32; }
-template <> const GemmTable<double>& gemm_table() { return kernels().gemm->f64; }
-
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
@@ -202,9 +198,9 @@ template <class T> void multiply(const Product<T>& p, int64_t workers) {
   if (p.beta != T(1) && (p.add() || nothing)) scale(p);
   if (nothing) return;
   if (p.m == 1) {
-    multiply_row(gemm_table<T>(), p, workers);
+    multiply_row(table_of<T>(*kernels().gemm), p, workers);
   } else {
-    multiply_blocked(gemm_table<T>(), p, workers);
+    multiply_blocked(table_of<T>(*kernels().gemm), p, workers);
   }
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What `make check` proves about the sources: style, layering, no weak symbol in a kernel, no warning of any compiler that
-# is there (COMPILERS names others).
+# is there, each file by itself (COMPILERS names other compilers, FILES fewer files).
 set -u
 build=${1:?build folder} flags=${2:?compiler flags}
 cd "$(dirname "$0")/.." || exit 1
@@ -36,8 +36,9 @@ weak=$(for o in "$build"/kernels/*/*.o; do nm -C "$o" | grep -E ' [WVuwv] ' | se
 report "no weak symbol in the kernels" "$weak"
 
 # No warning, with every compiler that is there; the tests and benchmarks included.
+read -ra files <<<"${FILES:-*.cpp}"
 warnings() {  # warnings COMPILER
-  sources '*.cpp' | grep -v '^tensor/kernels/\|^tests/levels/' | xargs -P"$(nproc)" -n2 "$1" $flags -fsyntax-only
+  sources "${files[@]}" | grep -v '^tensor/kernels/\|^tests/levels/' | xargs -P"$(nproc)" -n2 "$1" $flags -fsyntax-only
   sources 'tensor/kernels/*.cpp' 'tests/levels/*.cpp' | xargs -P"$(nproc)" -n2 "$1" $flags $kernel_flags -fsyntax-only
 }
 kernel_flags="-Wno-psabi -DFOVEA_LEVEL=check"

@@ -14,14 +14,13 @@
 #include "examples/lib/args.h"
 #include "examples/lib/interrupt.h"
 #include "tensor/error.h"
+#include "tests/messages.h"
 #include "tests/xml.h"
 
 using namespace fovea;
 using namespace fovea::claims;
 
 namespace {
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != text.npos; }
 
 Exhibit nothing(const Run&) { return {}; }
 
@@ -35,15 +34,8 @@ std::vector<std::string> ids(const std::vector<Claim>& claims) {
   return all;
 }
 
-template <class E, class Fn> std::string message_of(Fn fn) {
-  try {
-    fn();
-  } catch (const E& error) { return error.what(); }
-  return "";
-}
-
-Result result(std::string id, Verdict verdict, std::string number) {
-  Result r{.claim = claim(std::move(id), "title of " + id), .exhibit = {}, .code = {}};
+Result result(const std::string& id, Verdict verdict, std::string number) {
+  Result r{.claim = claim(id, "title of " + id), .exhibit = {}, .code = {}};
   r.exhibit.verdict = verdict, r.exhibit.number = std::move(number);
   return r;
 }

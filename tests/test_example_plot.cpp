@@ -10,6 +10,7 @@
 #include "tensor/elementwise.h"
 #include "tensor/error.h"
 #include "tensor/random.h"
+#include "tests/messages.h"
 #include "tests/xml.h"
 
 using namespace fovea;
@@ -20,8 +21,6 @@ namespace {
 constexpr double none = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
 
 using List = std::vector<double>;
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != text.npos; }
 
 std::string text_of(double value) { return tick_texts({value}, false)[0]; }
 

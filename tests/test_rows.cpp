@@ -254,7 +254,8 @@ TEST_CASE("cross entropy: every combination of weights, smoothing and ignored ro
               };
               CHECK(std::abs(losses[r] - loss(logits[r])) <= tolerance_of(x) * 2 * std::max(1.0, losses[r]));
               if (target[r] >= 0) weight += w[size_t(target[r])];
-              wanted_gradients.push_back(slope(logits[r], [&](const Row& row) { return scale[r] * loss(row); }));
+              if (classes < 100)
+                wanted_gradients.push_back(slope(logits[r], [&](const Row& row) { return scale[r] * loss(row); }));
             }
             CHECK(result.weight == doctest::Approx(weight));
             CHECK(result.losses.dtype() == dtype);

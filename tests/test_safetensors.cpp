@@ -329,7 +329,7 @@ TEST_CASE("safetensors: a file with random damage loads or is an error, never mo
   const size_t header = good.find("}}") + 2;  // the beginning, where every byte means something
   std::mt19937 random(17);
   int loaded = 0, refused = 0;
-  for (int i = 0; i < 6000; ++i) {
+  for (int i = 0; i < 3000; ++i) {
     std::string bytes = good;
     for (uint32_t changes = 1 + random() % 3; changes > 0; --changes) {
       const size_t place = random() % (i % 4 == 0 ? bytes.size() : header);  // mostly where it hurts
@@ -348,8 +348,8 @@ TEST_CASE("safetensors: a file with random damage loads or is an error, never mo
       ++refused;
     }
   }
-  CHECK(loaded > 100);
-  CHECK(refused > 3000);
+  CHECK(loaded > 50);
+  CHECK(refused > 1500);
 }
 
 TEST_CASE("safetensors: what cannot be saved is refused before the old file is touched") {

@@ -9,7 +9,6 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <vector>
@@ -19,17 +18,11 @@
 #include "nn/attention.h"
 #include "tensor/machine.h"
 #include "tensor/parallel.h"
+#include "tests/bench/measure.h"
 
 using namespace fovea;
 
 namespace {
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-double median_ms(std::vector<double> times) {
-  std::sort(times.begin(), times.end());
-  return times[times.size() / 2] * 1e3;
-}
 
 double peak_rss_mib() {
   rusage usage = {};
@@ -86,7 +79,7 @@ int run(int64_t length, int64_t heads, int64_t dim, const std::string& wanted, i
 
   const double seen = double(length) * double(length + 1) / 2 * double(heads);
   for (const Form& form : forms) {
-    const double ms = median_ms(form.both), gflops = 7 * 2 * seen * double(dim) / ms * 1e-6;
+    const double ms = 1e3 * median(form.both), gflops = 7 * 2 * seen * double(dim) / ms * 1e-6;
     std::printf(
         json
             ? "{\"form\": \"%s\", \"length\": %lld, \"heads\": %lld, \"dim\": %lld, \"threads\": %d, \"ms_fwd\": %.4f, "
@@ -95,7 +88,7 @@ int run(int64_t length, int64_t heads, int64_t dim, const std::string& wanted, i
             : "%-8s  length %lld  heads %lld  dim %lld  threads %d  ms_fwd %.4f  ms_bwd %.4f  ms %.4f  gflops %.2f  "
               "peak_share %.4f  tensor_mib %.2f  rss_mib %.1f\n",
         form.name, static_cast<long long>(length), static_cast<long long>(heads), static_cast<long long>(dim),
-        threads(), median_ms(form.forward), median_ms(form.backward), ms, gflops, gflops / peak,
+        threads(), 1e3 * median(form.forward), 1e3 * median(form.backward), ms, gflops, gflops / peak,
         double(form.peak_bytes) / (1 << 20), form.rss_mib);
   }
   return 0;

@@ -7,7 +7,6 @@
 // product of f32, nothing transposed.
 #include <algorithm>
 #include <cctype>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -21,27 +20,25 @@
 #include "tensor/gemm.h"
 #include "tensor/kernels/gemm.h"
 #include "tensor/parallel.h"
+#include "tests/bench/measure.h"
 
 using namespace fovea;
 
 namespace {
 
-double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
 // Seconds per call of fn: the median over the rounds, each of about 10 ms.
 template <class Fn> double time_of(int rounds, Fn fn) {
   fn();
-  double start = seconds();
+  double start = now();
   fn();
-  const int calls = std::max(1, int(0.010 / (seconds() - start + 1e-9)));
+  const int calls = std::max(1, int(0.010 / (now() - start + 1e-9)));
   std::vector<double> times;
   for (int round = 0; round < rounds; ++round) {
-    start = seconds();
+    start = now();
     for (int call = 0; call < calls; ++call) fn();
-    times.push_back((seconds() - start) / calls);
+    times.push_back((now() - start) / calls);
   }
-  std::sort(times.begin(), times.end());
-  return times[times.size() / 2];
+  return median(times);
 }
 
 struct Shape {
@@ -68,9 +65,7 @@ bool parse(const std::string& line, Shape& shape) {
   return shape.name[0] != '#';
 }
 
-template <class T> const GemmTable<T>& table();
-template <> const GemmTable<float>& table() { return kernels().gemm->f32; }
-template <> const GemmTable<double>& table() { return kernels().gemm->f64; }
+template <class T> const GemmTable<T>& table() { return table_of<T>(*kernels().gemm); }
 
 // GFLOP/s of all threads together, in registers alone.
 template <class T> double peak_gflops(int rounds) {

@@ -7,7 +7,6 @@
 // what must be moved: forward x and y, backward dy, what was saved and dx. --json prints one line per operation
 // instead.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <functional>
@@ -26,12 +25,11 @@
 #include "tensor/dispatch.h"
 #include "tensor/parallel.h"
 #include "tensor/random.h"
+#include "tests/bench/measure.h"
 
 using namespace fovea;
 
 namespace {
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 std::string number(double value, int digits) {
   char text[32];

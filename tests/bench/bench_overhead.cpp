@@ -2,22 +2,19 @@
 // of 1,000, in nanoseconds. The last line is what the whole of autograd costs there: record, run, walk back.
 //
 //   bench_overhead [--seconds S] [--json]
-#include <algorithm>
-#include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <string>
+#include <iostream>
 #include <vector>
 
 #include "autograd/autograd.h"
+#include "examples/lib/args.h"
+#include "tests/bench/measure.h"
 
 using namespace fovea;
 
 namespace {
 
 constexpr int kChain = 1000;
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 // Nanoseconds per link of the chain: the median over many chains.
 template <class Fn> double nanoseconds(double seconds, Fn chain) {
@@ -27,20 +24,10 @@ template <class Fn> double nanoseconds(double seconds, Fn chain) {
     chain();
     times.push_back((now() - start) / kChain * 1e9);
   }
-  std::sort(times.begin(), times.end());
-  return times[times.size() / 2];
+  return median(times);
 }
 
-}  // namespace
-
-int main(int count, char** arguments) {
-  double seconds = 0.5;
-  bool json = false;
-  for (int i = 1; i < count; ++i) {
-    const std::string flag = arguments[i];
-    if (flag == "--json") json = true;
-    if (flag == "--seconds" && i + 1 < count) seconds = std::atof(arguments[++i]);
-  }
+void run(double seconds, bool json) {
   const Tensor one = full({1}, 1e-3);
   Parameter parameter(one);
   const auto report = [&](const char* name, double ns) {
@@ -69,4 +56,21 @@ int main(int count, char** arguments) {
            for (int i = 0; i < kChain; ++i) x = x + parameter;
            tape.backward(x);
          }));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  double seconds = 0.5;
+  bool json = false;
+  lib::Args args("bench_overhead", "Measures what an operation costs beside its arithmetic.");
+  args.group("Options", {{"--seconds S", &seconds, "how long to measure each", {.at_least = 0}},
+                         {"--json", &json, "print a JSON object per operation"}});
+  try {
+    if (args.parse(argc, argv) == lib::Args::Outcome::handled) return 0;
+  } catch (const lib::UsageError& error) {
+    std::cerr << error.what() << "\n";
+    return 2;
+  }
+  run(seconds, json);
 }

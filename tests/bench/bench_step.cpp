@@ -8,7 +8,6 @@
 // peak_share is what that makes of the machine's peak, a loop of multiplications in registers alone, measured in the
 // same run.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <map>
@@ -23,6 +22,7 @@
 #include "optim/adam.h"
 #include "tensor/machine.h"
 #include "tensor/parallel.h"
+#include "tests/bench/measure.h"
 
 using namespace fovea;
 
@@ -36,8 +36,6 @@ const std::map<std::string, Config> kConfigs = {
     {"T", {2, 2, 32, 16, 4}}, {"S", {4, 4, 128, 64, 12}}, {"M", {6, 6, 384, 256, 4}}};
 constexpr int64_t kVocab = 65;
 constexpr int kWarmUp = 5;  // steps that are not counted
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 // The value below which that share of the times lies, in milliseconds.
 double quantile_ms(std::vector<double> times, double share) {

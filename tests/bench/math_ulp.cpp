@@ -5,12 +5,12 @@
 // In f32 every N-th of all 2^32 inputs (--stride 1: all of them, about a minute a function), in f64 as many bit
 // patterns spread over all 2^64. Prints the largest error in ulp, where it lies, and elements per second from
 // the L1 cache, one core.
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
 
+#include "tests/bench/measure.h"
 #include "tests/levels/math.h"
 #include "tests/levels/math_reference.h"
 
@@ -65,10 +65,9 @@ template <class T, class F> double elements_per_second(F f) {
   for (int64_t i = 0; i < kChunk; ++i) x[i] = T(i) / T(kChunk) * 8 - 4;
   double best = 0;
   for (int round = 0; round < 20; ++round) {
-    const auto start = std::chrono::steady_clock::now();
+    const double start = now();
     for (int i = 0; i < 500; ++i) f(x, y, kChunk);
-    const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-    best = std::max(best, 500 * double(kChunk) / time.count());
+    best = std::max(best, 500 * double(kChunk) / (now() - start));
   }
   return best;
 }
