@@ -19,8 +19,6 @@
 namespace fovea::claims {
 namespace {
 
-constexpr int64_t kBatch = 32;
-
 struct PatchNet : nn::Module {
   nn::ViT vit;
 
@@ -153,14 +151,14 @@ Tensor shifted(const Tensor& images, Rng& rng) {
 
 Exhibit patches_as_tokens(const Run& run) {
   const PictureSource source{run.mnist()};
-  const int64_t vit_steps = run.either(1200, 10), cnn_steps = run.either(300, 10);
+  const int64_t vit_steps = run.either(900, 10), cnn_steps = run.either(200, 10);
   const double f64 = patches_against_convolution(DType::f64, run.rng("patches"));
   const double f32 = patches_against_convolution(DType::f32, run.rng("patches"));
   std::vector<double> vit_accuracy, cnn_accuracy, on_figure, chances;
   Picture shown;
   for (const uint64_t seed : run.seeds(3, 1)) {
     Rng data = run.rng("pictures", seed), unseen = run.rng("looked at", seed);
-    const auto fresh = [&] { return source.to_learn(kBatch, data); };
+    const auto fresh = [&] { return source.to_learn(64, data); };
     const Pictures looked_at = source.unseen(100, unseen);
     PatchNet vit(looked_at, kPatch, run.rng("vit", seed));
     ConvolutionNet cnn(looked_at, true, run.rng("cnn", seed));
@@ -203,7 +201,7 @@ Exhibit small_data(const Run& run) {
     Rng rng = run.rng("few", seed), data = run.rng("batches", seed);
     for (const double size : sizes) {
       const Pictures few = source.to_learn(int64_t(size), rng);
-      const auto batch = [&] { return some_of(few, kBatch, data); };
+      const auto batch = [&] { return some_of(few, 32, data); };
       const auto shifted_batch = [&] {
         const Pictures some = batch();
         return Pictures{shifted(some.images, data), some.labels, some.classes};
