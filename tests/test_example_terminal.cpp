@@ -75,6 +75,12 @@ template <class Fn> std::string end_of_child(Fn fn) {
 }  // namespace
 
 TEST_CASE("format: counts, durations, bytes, rates") {
+  CHECK(format_significant(0.0012345, 3) == "0.00123");
+  CHECK(format_significant(127, 2) == "130");
+  CHECK(format_significant(99.6, 2) == "100");
+  CHECK(format_significant(-4567.8, 2) == "-4600");
+  CHECK(format_significant(1e30, 2) == "1e+30");
+  CHECK(format_significant(9.96, 2) == "10");
   CHECK(format_count(0) == "0");
   CHECK(format_count(999) == "999");
   CHECK(format_count(1000) == "1,000");

@@ -61,7 +61,7 @@ std::vector<double> accuracy_by_place(const Run& run, Positions positions, uint6
                  .positions = positions,
                  .max_distance = kTrained},
                 weights);
-  train(run, model, {.steps = run.either(300, 90), .lr = 5e-3, .label = name(positions)}, [&](int64_t) {
+  train(run, model, {.steps = run.either(220, 90), .lr = 6e-3, .label = name(positions)}, [&](int64_t) {
     const Labelled batch = last_written(32, kTrained, data);
     return cross_entropy(model(batch.inputs), batch.targets, {.ignore_index = -1});
   });

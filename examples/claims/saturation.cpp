@@ -113,6 +113,11 @@ Learned learn_to_copy(const Run& run, CopyModel& model, uint64_t seed, int64_t s
   return learned;
 }
 
+// The first step after which the loss is below that; the number of steps where none is.
+double steps_until(const std::vector<double>& losses, double level) {
+  return double(std::find_if(losses.begin(), losses.end(), [&](double loss) { return loss < level; }) - losses.begin());
+}
+
 Series loss_curve(std::string name, const std::vector<std::vector<double>>& runs) {
   std::vector<std::vector<double>> smoothed;
   for (const auto& losses : runs) smoothed.push_back(smooth(losses));
@@ -194,22 +199,25 @@ Exhibit saturation_is_fragile(const Run& run) {
 }
 
 Exhibit scaling_helps_training(const Run& run) {
-  const int64_t steps = run.either(400, 120);
+  const int64_t steps = run.either(250, 120);
   const std::vector<int64_t> widths = {4, 64, 256};
-  const std::vector<uint64_t> seeds = run.seeds(3, 1);
   std::vector<Plot> plots;
-  std::vector<double> advantage;  // at the largest width
-  Grid grid{.header = {"d_k", "accuracy, scaled", "accuracy, not scaled"}, .caption = "After the last step."};
+  std::vector<double> times_as_many;  // steps without scaling, in both of the wide heads, for each seed
+  std::string number = "steps until the loss is below 0.5";
+  Grid grid{.header = {"d_k", "steps, scaled", "steps, not scaled", "accuracy, scaled", "accuracy, not scaled"},
+            .caption = "Steps until the loss is below 0.5, " + std::to_string(steps) +
+                       " where it never was; accuracy after the last."};
   for (const int64_t d : widths) {
     std::vector<std::vector<double>> curves[2];
-    std::vector<double> scores[2];
-    for (const uint64_t seed : seeds) {
+    std::vector<double> scores[2], needed[2];
+    for (const uint64_t seed : run.seeds(3, 1)) {
       for (const int scaled : {0, 1}) {
         CopyModel model(d, scaled ? 1 / std::sqrt(double(d)) : 1, run.rng("weights", seed));
         const Learned learned = learn_to_copy(run, model, seed, steps, "d_k " + std::to_string(d));
         curves[scaled].push_back(learned.losses), scores[scaled].push_back(learned.accuracy);
+        needed[scaled].push_back(steps_until(smooth(learned.losses), 0.5));
       }
-      if (d == widths.back()) advantage.push_back(scores[1].back() - scores[0].back());
+      if (d > widths.front()) times_as_many.push_back(needed[0].back() / needed[1].back());
     }
     plots.push_back(line_plot({.title = "d_k = " + std::to_string(d),
                                .x = {.label = "step"},
@@ -217,17 +225,23 @@ Exhibit scaling_helps_training(const Run& run) {
                                .width = 330,
                                .height = 260},
                               {loss_curve("scaled", curves[1]), loss_curve("not scaled", curves[0])}));
-    grid.rows.push_back({std::to_string(d), spread(scores[1]).percent(), spread(scores[0]).percent()});
+    const Spread with = spread(needed[1]), without = spread(needed[0]);
+    grid.rows.push_back(
+        {std::to_string(d), with.text(), without.text(), spread(scores[1]).percent(), spread(scores[0]).percent()});
+    const std::string never = without.median == double(steps) ? "more than " : "";
+    number += "; d_k = " + std::to_string(d) + ": " + format_significant(with.median, 3) + ", not scaled " + never +
+              format_significant(without.median, 3);
   }
-  const Spread gain = spread(advantage);
+  const Spread times = spread(times_as_many);
   return {
-      .verdict = gain.low > 0.05      ? Verdict::holds
-                 : gain.median > 0.02 ? Verdict::within_limits
+      .verdict = times.low > 1.3      ? Verdict::holds
+                 : times.median > 1.3 ? Verdict::within_limits
                                       : Verdict::fails,
-      .number = "accuracy gained at d_k = 256: " + gain.percent(0),
+      .number = number,
       .remark =
-          "One attention learns to copy over six places. Same seeds, same data; only the scale differs. The wider "
-          "the heads, the more it matters.",
+          "One attention learns to copy over six places. Same seeds, same data; only the scale differs. It matters "
+          "where heads are wide: at d_k = 4, where √d_k is 2, there is next to nothing in it. It is a better start "
+          "and no different model; with enough steps weights can learn to be small by themselves.",
       .pictures = {{small_multiples("Learning to copy", 3, plots), "Loss, smoothed; median and range over the seeds."}},
       .grids = {grid}};
 }
@@ -236,7 +250,7 @@ Exhibit scaling_helps_training(const Run& run) {
 Exhibit which_saturation_stalls(const Run& run) {
   constexpr int64_t d = 64;
   constexpr double factor = 30;
-  const int64_t steps = run.either(400, 120);
+  const int64_t steps = run.either(250, 120);
   const char* const names[] = {"neither", "output saturated", "attention saturated"};
   std::vector<std::vector<double>> curves[3];
   std::vector<double> scores[3];

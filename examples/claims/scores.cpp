@@ -266,8 +266,11 @@ Exhibit cosine_drops_length(const Run& run) {
           .number = "length counts: dot " + spread(counts[0]).percent(0) + ", cosine " + spread(counts[2]).percent(0) +
                     "; length is noise: " + spread(noise[0]).percent(0) + ", " + spread(noise[2]).percent(0),
           .remark =
-              "Where a key's length carries importance, a cosine cannot see it. Where it is noise, the cosine is the "
-              "safer choice, if it has a temperature: scores between −1 and 1 can never make a sharp choice among six.",
+              "Where a key's length carries importance a cosine cannot see it: it finds the three keys that point the "
+              "right "
+              "way, and guesses among them. Where the length is noise the cosine is the better choice, for nothing "
+              "disturbs it; with a temperature fixed at 1, which keeps its scores between −1 and 1, it gets " +
+              spread(noise[1]).percent(0) + ".",
           .pictures = {{bar_plot({.title = "Searching by direction",
                                   .y = {.label = "accuracy", .low = 0, .high = 1},
                                   .y_lines = {{1.0 / kClasses, "chance"}}},
@@ -348,7 +351,8 @@ const std::vector<Claim> score_claims = {
      .experiment = additive_costs_more},
     {.id = "25",
      .title = "Why not cosine?",
-     .statement = "Cosine similarity drops the length of the vectors, and the length of a key can carry importance.",
+     .statement = "Cosine similarity drops the length of the vectors, and the length of a key can carry importance, so "
+                  "products serve better.",
      .experiment = cosine_drops_length},
     {.id = "26",
      .title = "The softmax normalises already",

@@ -87,7 +87,7 @@ Exhibit one_fixed_vector(const Run& run) {
   for (const uint64_t seed : run.seeds(3, 1)) {
     Rng data = run.rng("data", seed);
     nn::Seq2Seq model = make_model(nn::Context::initial, run.rng("weights", seed));
-    losses.push_back(teach(run, model, {.steps = run.either(500, 200), .lr = kRate}, reversals(64, length, data)));
+    losses.push_back(teach(run, model, {.steps = run.either(400, 200), .lr = kRate}, reversals(64, length, data)));
 
     const SequencePairs test = reversal(500, length, kSymbols, data);
     const Tensor next = cat({arange(1, 500), arange(0, 1)}, 0);  // of each row, the one after it
@@ -133,7 +133,7 @@ Exhibit c_at_every_step(const Run& run) {
     for (size_t kind = 0; kind < 2; ++kind) {
       Rng data = run.rng("data", seed);
       nn::Seq2Seq model = make_model(kKinds[kind].context, run.rng("weights", seed));
-      const Training training{.steps = run.either(600, 100), .lr = kRate, .label = kKinds[kind].name};
+      const Training training{.steps = run.either(300, 100), .lr = kRate, .label = kKinds[kind].name};
       losses[kind].push_back(teach(run, model, training, reversals(64, length, data)));
       const SequencePairs test = reversal(1000, length, kSymbols, data);
       const Tensor written = written_by(model, test).words;
@@ -237,7 +237,7 @@ Exhibit alignment_is_learned(const Run& run) {
     for (const uint64_t seed : run.seeds(3, 1)) {
       Rng data = run.rng("data", seed);
       nn::Seq2Seq model = make_model(nn::Context::attention, run.rng("weights", seed), way);
-      const Training training{.steps = run.either(300, 120), .lr = kRate, .label = title};
+      const Training training{.steps = run.either(240, 120), .lr = kRate, .label = title};
       teach(run, model, training, reversals(64, length, data));
       const SequencePairs test = reversal(500, length, kSymbols, data);
       const nn::Written written = written_by(model, test);

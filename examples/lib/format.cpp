@@ -42,7 +42,9 @@ std::string format_fixed(double value, int decimals) {
 std::string format_significant(double value, int digits) {
   char text[400];
   std::snprintf(text, sizeof text, "%.*g", digits, value);
-  return text;
+  const double rounded = std::strtod(text, nullptr), size = std::fabs(rounded);
+  return size >= 10 && size < 1e6 && size >= std::pow(10, digits) ? print("%.*f", rounded, 0)
+                                                                  : text;  // 130, not 1.3e+02
 }
 
 std::string format_count(int64_t count) {

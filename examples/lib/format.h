@@ -11,7 +11,7 @@ namespace fovea::lib {
 
 std::string format_number(double value);                            // 0.0003, 1.5, 1e-05, nan
 std::string format_fixed(double value, int decimals);               // 1.5000
-std::string format_significant(double value, int digits);           // 0.00123, 1e+30
+std::string format_significant(double value, int digits);           // 0.00123, 1200, 1e+30
 std::string format_count(int64_t count);                            // 1,003,854
 std::string format_duration(double seconds);                        // 0.52s, 12.3s, 1m 32s, 3h 04m, 2d 03h
 std::string format_bytes(int64_t bytes);                            // 512 B, 3.1 MiB
