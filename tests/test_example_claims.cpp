@@ -70,6 +70,16 @@ TEST_CASE("claims: a book that contradicts itself is refused") {
   CHECK(complaint({bare}) == "claim \"3\" has no experiment");
 }
 
+TEST_CASE("claims: what the book leaves out is named") {
+  std::vector<Claim> book;
+  for (int row = 1; row <= 75; ++row) {
+    if (row != 33 && row != 60) book.push_back(claim(row == 27 ? "27+33" : std::to_string(row)));
+  }
+  for (int slip = 1; slip <= 11; ++slip) book.push_back(claim("slip-" + std::to_string(slip)));
+  book.push_back(claim("60-more"));
+  CHECK(left_out(book) == Words{"60", "slip-12"});
+}
+
 TEST_CASE("claims: --only takes several ids, and names what is near an unknown one") {
   const std::vector<Claim> book = ordered({claim("slip-1"), claim("5"), claim("27+33"), claim("34")});
   CHECK(ids(selected(book, {})) == ids(book));

@@ -49,7 +49,8 @@ lib::Args arguments(Options& o) {
                               "digits and not from painted shapes"}});
   args.group("What to do",
              {{"--out DIR", &o.out, "where index.html goes; --only renews its claims there and keeps the others"},
-              {"--expect", &o.expect, "exit with 1 where a verdict is not the one its claim expects"},
+              {"--expect", &o.expect,
+               "exit with 1 where a verdict is not the one its claim expects, or a row of the notes has no claim"},
               {"--list", &o.list, "show the claims and run nothing"}});
   return args;
 }
@@ -124,6 +125,10 @@ int run_book(const std::vector<Claim>& claims, const Options& o) {
   std::cout << '\n';
   if (lib::interrupted()) return 128 + lib::interrupt_signal();
   int code = 0;
+  for (const std::string& id : o.expect ? left_out(all) : std::vector<std::string>()) {
+    std::cout << terminal.red("not in the book: ") << id << '\n';
+    code = 1;
+  }
   for (const Result& result : results) {
     if (!result.error.empty()) code = 1;
     if (!o.expect || as_expected(result)) continue;

@@ -96,6 +96,20 @@ std::vector<Claim> ordered(std::vector<Claim> claims) {
   return claims;
 }
 
+std::vector<std::string> left_out(const std::vector<Claim>& book) {
+  std::set<std::string> met;
+  for (const Claim& claim : book) {
+    for (const std::string& id : ids_of(claim)) met.insert(id);
+  }
+  std::vector<std::string> missing;
+  const auto look_for = [&](const std::string& id) {
+    if (met.count(id) == 0) missing.push_back(id);
+  };
+  for (int64_t row = 1; row <= rows; ++row) look_for(std::to_string(row));
+  for (int64_t number = 1; number <= slips; ++number) look_for(std::string(slip) + std::to_string(number));
+  return missing;
+}
+
 std::vector<Claim> selected(const std::vector<Claim>& book, const std::vector<std::string>& ids) {
   if (ids.empty()) return book;
   std::vector<std::string> known;
