@@ -97,6 +97,7 @@ TEST_CASE("claims: a spread is median and range") {
   CHECK(spread({0.3, 0.1, 0.2}).text() == "0.2 (0.1–0.3, 3 seeds)");
   CHECK(spread({0.1, 0.2}).median == doctest::Approx(0.15));
   CHECK(spread({0.25}).text() == "0.25");
+  CHECK(spread({1, 0.9999, 1}).percent() == "100.0 % (3 seeds)");
   CHECK(spread({0.9951, 0.99, 1}).percent() == "99.5 % (99.0–100.0, 3 seeds)");
   CHECK(spread({1, 2, 4}).range_text() == "2 (1–4)");
   CHECK(std::isnan(spread({1, std::numeric_limits<double>::quiet_NaN(), 2}).high));  // a run that broke shows

@@ -36,7 +36,7 @@ struct Spread {
   double median = 0, low = 0, high = 0;
   int64_t count = 0;
 
-  std::string text(int digits = 3) const;        // "0.254 (0.25–0.26, 3 seeds)"; the number alone if it is one
+  std::string text(int digits = 3) const;        // "0.254 (0.25–0.26, 3 seeds)"; no range where it has none
   std::string range_text(int digits = 3) const;  // "0.254 (0.25–0.26)": where it is not seeds that were varied
   std::string percent(int decimals = 1) const;   // of a share: "99.7 % (99.5–99.9, 3 seeds)"
 };

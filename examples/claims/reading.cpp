@@ -296,9 +296,9 @@ Exhibit attention_as_explanation(const Run& run) {
           "Six records and a question. What is picked out shows: the largest weight and the largest gradient stand on "
           "the same record in " +
           agreement[0].percent(0) + " of the cases with one layer, in " + agreement[1].percent(0) +
-          " with three. The caveat: the order of the others does not (rank correlation " + correlations[0].text(2) +
-          " and " + correlations[1].text(2) +
-          "). Weights are a step of the computation, not its explanation; in a stack they belong to places that "
+          " with three. The caveat: the order of the others does not; their rank correlation is " +
+          correlations[0].text(2) + " and " + correlations[1].text(2) +
+          ". Weights are a step of the computation, not its explanation; in a stack they belong to places that "
           "have already been mixed.",
       .pictures = std::move(pictures),
       .grids = {grid}};

@@ -267,18 +267,21 @@ Exhibit which_saturation_stalls(const Run& run) {
   for (int which = 0; which < 3; ++which) series.push_back(loss_curve(names[which], curves[which]));
   const Spread output = spread(scores[1]), attention_only = spread(scores[2]);
   const bool only_attention_stalls = attention_only.high < output.low - 0.1;
-  return {.verdict = only_attention_stalls ? Verdict::within_limits : Verdict::fails,
-          .number =
-              "accuracy: output saturated " + output.percent(0) + ", attention saturated " + attention_only.percent(0),
-          .remark =
-              "The notes say that a saturated softmax has no gradient. That is so where the softmax stands alone, as "
-              "in attention. Under a cross-entropy the gradient of the logits is p − y, which is largest where the "
-              "model is sure and wrong: a saturated output starts badly and recovers.",
-          .pictures = {
-              {line_plot(
-                   {.title = "Weights 30 times too large", .x = {.label = "step"}, .y = {.label = "loss", .log = true}},
-                   series),
-               "Learning to copy over six places; median and range over the seeds."}}};
+  return {
+      .verdict = only_attention_stalls ? Verdict::within_limits : Verdict::fails,
+      .number =
+          "accuracy: output saturated " + output.percent(0) + ", attention saturated " + attention_only.percent(0),
+      .remark =
+          "The notes say that a saturated softmax has no gradient. That is so where the softmax stands alone, as "
+          "in attention. Under a cross-entropy the gradient of the logits is p − y, which is largest where the "
+          "model is sure and wrong: a saturated output starts badly and recovers, where the attention is far behind "
+          "after " +
+          std::to_string(steps) + " steps.",
+      .pictures = {
+          {line_plot(
+               {.title = "Weights 30 times too large", .x = {.label = "step"}, .y = {.label = "loss", .log = true}},
+               series),
+           "Learning to copy over six places; median and range over the seeds."}}};
 }
 
 extern const std::vector<Claim> saturation_claims;

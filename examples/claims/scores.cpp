@@ -7,6 +7,7 @@
 #include "examples/claims/claim.h"
 #include "examples/claims/stopwatch.h"
 #include "examples/claims/training.h"
+#include "examples/claims/weights_map.h"
 #include "examples/lib/curve.h"
 #include "nn/attention_pool.h"
 #include "nn/embedding.h"
@@ -159,6 +160,8 @@ Exhibit additive_is_concat(const Run& run) {
           .pictures = {{heat_map({.title = "Scores of an additive attention",
                                   .rows = "query",
                                   .columns = "key",
+                                  .row_names = numbered(3),
+                                  .column_names = numbered(5),
                                   .palette = Palette::diverging,
                                   .decimals = 2},
                                  one[0]),

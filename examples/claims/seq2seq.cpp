@@ -260,8 +260,8 @@ Exhibit alignment_is_learned(const Run& run) {
               "The loss sees the words that are written and nothing else; every step from the scores to the "
               "context has a gradient, and that is enough to find the anti-diagonal. What is aligned are states, "
               "not letters: the third encoder's states know the letter before theirs as well, and its decoder "
-              "may as well look there (on the letter itself: " +
-              aligned[2].percent() + "). That is as right, and no map of letters.",
+              "may as well look there. That is as right, and no map of letters: on the letter itself it looks in " +
+              aligned[2].percent() + " of the steps.",
           .pictures = {{small_multiples("Where the decoder looks while it writes backwards", 3, maps),
                         "One unseen source, greedy; each row is a step. “.” is the end."}},
           .grids = {table}};

@@ -27,6 +27,7 @@ std::string range(const Spread& s, const std::function<std::string(double)>& wri
 
 std::string with_seeds(const Spread& s, const std::string& unit, const std::function<std::string(double)>& write) {
   if (s.count == 1) return write(s.median) + unit;
+  if (write(s.low) == write(s.high)) return write(s.median) + unit + " (" + std::to_string(s.count) + " seeds)";
   return write(s.median) + unit + " (" + range(s, write) + ", " + std::to_string(s.count) + " seeds)";
 }
 

@@ -64,6 +64,7 @@ pre .c { color: var(--mute); } pre .s { color: var(--holds); } pre .k { color: v
   body { padding: 1.25rem 1rem 4rem; font-size: 1rem; }
   h1 { font-size: 1.7rem; }
   figure .scroll > svg { min-width: calc(.8 * var(--width)); }
+  th, td { min-width: 5.5rem; }
 }
 @media print { nav, details { display: none; } article { break-inside: avoid; } }
 )css";
