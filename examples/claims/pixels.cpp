@@ -239,7 +239,7 @@ Exhibit attention_in_a_cnn(const Run& run) {
           solved_by(1) +
           ", for at 0 queries, keys and values get no gradient. It is not the only way out: with dilations of 1, 2, 4 "
           "and 8 convolutions see as far, and get " +
-          dilated.percent() + ".",
+          dilated.percent() + "." + in_a_hurry(run),
       .pictures = {shown,
                    {bar_plot({.title = "The colour of a mark 8 pixels away",
                               .y = {.label = "accuracy", .low = 0, .high = 1},
@@ -284,7 +284,8 @@ Exhibit pixels_of_a_contour(const Run& run) {
           "and " +
           same_colour.percent() +
           " of the weight is right: a score of two pixels knows what they show and where they are, and nothing of the "
-          "line between them.",
+          "line between them." +
+          in_a_hurry(run),
       .pictures = {shown,
                    {bar_plot({.title = "How much of a pixel's weight lies on its own contour",
                               .y = {.label = "weight", .low = 0, .high = 1}},

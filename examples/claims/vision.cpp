@@ -181,13 +181,14 @@ Exhibit patches_as_tokens(const Run& run) {
                                                                                : Verdict::fails,
           .number = "ViT " + vit.percent() + ", CNN with attention " + cnn.percent() +
                     "; patches − convolution: " + format_significant(f64, 1) + " (f64)",
-          .remark = "Accuracy on unseen pictures: " + source.description() + ". The CNN had " +
-                    format_count(cnn_steps) + " steps on new ones each, the ViT " + format_count(vit_steps) +
-                    ": what a convolution has built in, it has to learn. Cutting into patches and a linear layer is "
+          .remark = "Accuracy on unseen pictures: " + source.description() +
+                    ". Each step sees 64 new ones: the CNN had " + format_count(cnn_steps) + " steps, the ViT " +
+                    format_count(vit_steps) +
+                    ", for what a convolution has built in it has to learn. Cutting into patches and a linear layer is "
                     "one convolution that steps by its own width: apart by " +
                     format_significant(f32, 1) + " in f32. Patches that show some of the figure get " +
                     figure.percent() + " of [CLS]'s weight on patches, and would get " + chance.percent() +
-                    " if it looked everywhere alike.",
+                    " if it looked everywhere alike." + in_a_hurry(run),
           .pictures = {shown}};
 }
 
@@ -241,7 +242,8 @@ Exhibit small_data(const Run& run) {
               "As many steps at every size, so few pictures are seen again and again. A convolution begins with the "
               "knowledge that neighbours belong together and that "
               "a shape is the same wherever it stands; the ViT has to learn both from pictures. Moving the pictures by "
-              "up to 4 pixels shows it the second.",
+              "up to 4 pixels shows it the second." +
+              in_a_hurry(run),
           .pictures = {{line_plot({.title = "How many pictures to learn from",
                                    .x = {.label = "pictures in the training set", .log = true, .ticks = sizes},
                                    .y = {.label = "accuracy on unseen pictures", .low = 0, .high = 1},
