@@ -52,6 +52,15 @@ FOVEA_INLINE void multiply_rows_of_memory(int64_t k, const T* a, const T* b, int
   }
 }
 
+// As many whole strips of V * L rows of memory as n holds; returns how many elements of c that is.
+template <class T, int V>
+int64_t multiply_strips(int64_t n, int64_t k, const T* a, const T* b, int64_t ld, bool add, T* c) {
+  constexpr int N = V * Vec<T>::size;
+  int64_t j = 0;
+  for (; j + N <= n; j += N) multiply_rows_of_memory<T, V>(k, a, b + j * ld, ld, add, c + j);
+  return j;
+}
+
 template <class T>
 void multiply_row(int64_t n, int64_t k, const T* a, const T* b, int64_t row, int64_t col, bool add, T* c) {
   if (col == 1) {
@@ -62,9 +71,10 @@ void multiply_row(int64_t n, int64_t k, const T* a, const T* b, int64_t row, int
     for (; p < k; ++p) add_rows<T, 1>(n, a + p, b + p * row, row, c);
     return;
   }
-  constexpr int V = 2, N = V * Vec<T>::size;
-  int64_t j = 0;
-  for (; j + N <= n; j += N) multiply_rows_of_memory<T, V>(k, a, b + j * col, col, add, c + j);
+  // Two chains hide an fma's latency better than one; but rows a multiple of 4 KiB apart share a few sets of the cache.
+  const bool far_apart = col * int64_t(sizeof(T)) % 4096 == 0;
+  int64_t j = far_apart ? 0 : multiply_strips<T, 2>(n, k, a, b, col, add, c);
+  j += multiply_strips<T, 1>(n - j, k, a, b + j * col, col, add, c + j);
   for (; j < n; ++j) {
     T sum = add ? c[j] : T(0);
     for (int64_t p = 0; p < k; ++p) sum = fma_one(a[p], b[p * row + j * col], sum);
