@@ -56,6 +56,15 @@ template <class T, int N> FOVEA_INLINE void load_columns(const T* from, int64_t 
   }
 }
 
+// Where packing goes from row to row of memory, the processor does not foresee the jumps: N elements are fetched so
+// many rows ahead.
+constexpr int64_t kRowsAhead = 8;
+
+template <int N, class T> FOVEA_INLINE void fetch(const T* from) {
+  FOVEA_EACH_LANE
+  for (int i = 0; i < N; i += 64 / int(sizeof(T))) __builtin_prefetch(from + i);
+}
+
 // `tiles` tiles of A, one after another: packed[p * Rows + i] = alpha * A(i, p) in each. Four rows at a time are moved;
 // the last four may overlap those before.
 template <class T, int Rows>
@@ -89,6 +98,7 @@ void pack_tiles(int64_t tiles, int64_t k, T alpha, const T* a, int64_t row, int6
     done = k - 1;              // a vector may reach beyond a column, whose end the next one overwrites
     for (int64_t p = 0; p < done; ++p) {
       for (int64_t t = 0; t < tiles; ++t) {
+        fetch<Rows>(a + (p + kRowsAhead) * col + t * Rows);
         FOVEA_EACH_LANE
         for (int i = 0; i < Rows; i += L) {
           (Vec<T>(alpha) * Vec<T>::load(a + p * col + t * Rows + i))
@@ -160,6 +170,7 @@ template <class T> void pack_b(int64_t k, int64_t n, const T* b, int64_t row, in
       const T* from = b + p * row;
       T* to = packed + p * NR;
       for (int64_t first = 0; first < j; first += NR, from += NR, to += packed_panel<T>(k)) {
+        fetch<NR>(from + kRowsAhead * row);
         FOVEA_EACH_LANE
         for (int v = 0; v < kTileVectors; ++v) Vec<T>::load(from + v * L).store(to + v * L);
       }
