@@ -149,6 +149,8 @@ TEST_CASE("gemm equals the naive chain of fma bit for bit: several blocks along 
   check_case<float>({{401, 330, 600}, Trans::yes, Trans::yes, 0.5f, 0, 0});
   check_case<float>({{30, 4200, 300}, Trans::no, Trans::yes, 1, 0, 0});
   check_case<float>({{31, 530, 1024}, Trans::no, Trans::no, 1, 1, 0});  // rows of A 4 KiB apart
+  check_case<float>({{1, 45, 1024}, Trans::no, Trans::yes, 1, 0, 0});   // rows of B too
+  check_case<double>({{1, 23, 512}, Trans::no, Trans::yes, 1, 1, 0});
   check_case<float>({{58, 2500, 700}, Trans::yes, Trans::no, 1, 2, 0});
   check_case<double>({{211, 303, 601}, Trans::yes, Trans::no, 1, 1, 2});
 }
