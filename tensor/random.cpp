@@ -3,51 +3,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tensor/dispatch.h"
 #include "tensor/elementwise.h"
+#include "tensor/kernels/random.h"
 #include "tensor/loop.h"
 #include "tensor/views.h"
 
 namespace fovea {
 namespace {
-
-// --- the cipher --------------------------------------------------------------------------------------------
-
-constexpr uint64_t join(uint32_t high, uint32_t low) { return uint64_t(high) << 32 | low; }
-
-// The random words of the positions first … first + blocks - 1, four each; room for a multiple of 16 words. Four
-// counters are encrypted side by side, in an array per word, which the compiler turns into vector code.
-void random_words(const Rng& rng, uint64_t first, int64_t blocks, uint32_t* out) {
-  constexpr int lanes = 4;
-  for (int64_t block = 0; block < blocks; block += lanes, out += 4 * lanes) {
-    uint32_t a[lanes], b[lanes], c[lanes], d[lanes];
-    for (int i = 0; i < lanes; ++i) {
-      const uint64_t position = first + uint64_t(block + i);
-      a[i] = uint32_t(position);
-      b[i] = uint32_t(position >> 32);
-      c[i] = uint32_t(rng.stream());
-      d[i] = uint32_t(rng.stream() >> 32);
-    }
-    uint32_t key_low = uint32_t(rng.seed()), key_high = uint32_t(rng.seed() >> 32);
-    for (int round = 0; round < 10; ++round) {
-      for (int i = 0; i < lanes; ++i) {
-        const uint64_t p = uint64_t(0xD2511F53u) * a[i], q = uint64_t(0xCD9E8D57u) * c[i];
-        const uint32_t next_a = uint32_t(q >> 32) ^ b[i] ^ key_low, next_c = uint32_t(p >> 32) ^ d[i] ^ key_high;
-        b[i] = uint32_t(q);
-        d[i] = uint32_t(p);
-        a[i] = next_a;
-        c[i] = next_c;
-      }
-      key_low += 0x9E3779B9u;   // the golden ratio
-      key_high += 0xBB67AE85u;  // √3 - 1
-    }
-    for (int i = 0; i < lanes; ++i) {
-      out[4 * i] = a[i];
-      out[4 * i + 1] = b[i];
-      out[4 * i + 2] = c[i];
-      out[4 * i + 3] = d[i];
-    }
-  }
-}
 
 // --- filling tensors ---------------------------------------------------------------------------------------
 
@@ -55,6 +18,7 @@ void random_words(const Rng& rng, uint64_t first, int64_t blocks, uint32_t* out)
 // pieces of [0, n), on all threads.
 template <class Fn> void draw(Rng& rng, int64_t n, int words, Fn fn) {
   constexpr int64_t kBuffer = 1024;  // words at a time
+  static_assert(kBuffer % kRandomWords == 0);
   const int64_t blocks = (n * words + 3) / 4;
   const uint64_t start = rng.reserve(blocks);
   const Rng key = rng;
@@ -63,31 +27,26 @@ template <class Fn> void draw(Rng& rng, int64_t n, int words, Fn fn) {
     const int64_t step = kBuffer / words;
     for (int64_t first = begin; first < end; first += step) {
       const int64_t last = std::min(first + step, end);
-      random_words(key, start + uint64_t(first * words / 4), ((last - first) * words + 3) / 4, buffer);
+      kernels().random->words(key.seed(), key.stream(), start + uint64_t(first * words / 4),
+                              ((last - first) * words + 3) / 4, buffer);
       fn(first, last, buffer);
     }
   });
 }
 
 constexpr double k2to32 = 4294967296.0;
+constexpr uint64_t join(uint32_t high, uint32_t low) { return uint64_t(high) << 32 | low; }
 __extension__ typedef unsigned __int128 uint128;
 
-// A number in [0, 1) from one word (f32, 24 bits) or two (f64, 53 bits): as many as the mantissa holds.
-template <class T> constexpr int kWords = sizeof(T) == 4 ? 1 : 2;
-float unit(const uint32_t* words, float) { return float(words[0] >> 8) * 0x1p-24f; }
-double unit(const uint32_t* words, double) { return double(join(words[0], words[1]) >> 11) * 0x1p-53; }
+template <class T> constexpr int kWords = sizeof(T) == 4 ? 1 : 2;  // in a number of [0, 1)
+template <class T> const RandomTable<T>& random_table() { return table_of<T>(*kernels().random); }
 
-// The same in (0, 1], for a logarithm: with all 32 bits in f32, which reach further into the tail.
-float unit_above_0(const uint32_t* words, float) { return float((words[0] + 1.0) * 0x1p-32); }
-double unit_above_0(const uint32_t* words, double) { return 1 - unit(words, double{}); }
-
-// value(words) for each element, with `words` random words to make it of.
-template <class T, class Value> Tensor filled(const Shape& shape, Rng& rng, int words, Value value) {
+// fill(n, words, out) for pieces of a tensor whose elements are made of `words` random words each.
+template <class T, class Fill> Tensor filled(const Shape& shape, Rng& rng, int words, Fill fill) {
   Tensor x = empty(shape, dtype_of<T>());
   T* out = x.data<T>();
-  draw(rng, x.count(), words, [&](int64_t first, int64_t last, const uint32_t* w) {
-    for (int64_t i = first; i < last; ++i, w += words) out[i] = value(w);
-  });
+  draw(rng, x.count(), words,
+       [&](int64_t first, int64_t last, const uint32_t* w) { fill(last - first, w, out + first); });
   return x;
 }
 
@@ -115,11 +74,20 @@ thread_local RngScope* innermost_scope = nullptr;
 
 }  // namespace
 
+// kernels().random->words does the same for many counters at a time.
 std::array<uint32_t, 4> philox4x32(const std::array<uint32_t, 4>& counter, const std::array<uint32_t, 2>& key) {
-  uint32_t words[16];
-  const Rng rng(join(key[1], key[0]), join(counter[3], counter[2]));
-  random_words(rng, join(counter[1], counter[0]), 1, words);
-  return {words[0], words[1], words[2], words[3]};
+  auto [a, b, c, d] = counter;
+  auto [key_low, key_high] = key;
+  for (int round = 0; round < 10; ++round) {
+    const uint64_t p = uint64_t(0xD2511F53u) * a, q = uint64_t(0xCD9E8D57u) * c;
+    a = uint32_t(q >> 32) ^ b ^ key_low;
+    c = uint32_t(p >> 32) ^ d ^ key_high;
+    b = uint32_t(q);
+    d = uint32_t(p);
+    key_low += 0x9E3779B9u;   // the golden ratio
+    key_high += 0xBB67AE85u;  // √3 - 1
+  }
+  return {a, b, c, d};
 }
 
 // --- generators --------------------------------------------------------------------------------------------
@@ -165,9 +133,8 @@ RngScope::~RngScope() { innermost_scope = outer_; }
 // --- distributions -----------------------------------------------------------------------------------------
 
 Tensor rand(const Shape& shape, Rng& rng, DType dtype) {
-  return with_floating(dtype, "rand", [&]<class T>(T) {
-    return filled<T>(shape, rng, kWords<T>, [](const uint32_t* w) { return unit(w, T{}); });
-  });
+  return with_floating(dtype, "rand",
+                       [&]<class T>(T) { return filled<T>(shape, rng, kWords<T>, random_table<T>().unit); });
 }
 
 Tensor uniform(const Shape& shape, double low, double high, Rng& rng, DType dtype) {
@@ -175,8 +142,9 @@ Tensor uniform(const Shape& shape, double low, double high, Rng& rng, DType dtyp
     fail(ErrorKind::value, "uniform: no numbers in [", low, ", ", high, "); low must not be above high");
   return with_floating(dtype, "uniform", [&]<class T>(T) {
     const T below_high = std::max(T(low), std::nextafter(T(high), T(low)));  // rounding must not reach high
-    return filled<T>(shape, rng, kWords<T>, [=](const uint32_t* w) {
-      return std::min(T(low + (high - low) * double(unit(w, T{}))), below_high);
+    return filled<T>(shape, rng, kWords<T>, [=](int64_t n, const uint32_t* words, T* out) {
+      random_table<T>().unit(n, words, out);
+      for (int64_t i = 0; i < n; ++i) out[i] = std::min(T(low + (high - low) * double(out[i])), below_high);
     });
   });
 }
@@ -190,10 +158,7 @@ Tensor randn(const Shape& shape, Rng& rng, DType dtype) {
     Tensor u = empty({pairs}, dtype), v = empty({pairs}, dtype);
     T *u_out = u.data<T>(), *v_out = v.data<T>();
     draw(rng, pairs, 2 * kWords<T>, [&](int64_t first, int64_t last, const uint32_t* w) {
-      for (int64_t i = first; i < last; ++i, w += 2 * kWords<T>) {
-        u_out[i] = unit_above_0(w, T{});
-        v_out[i] = unit(w + kWords<T>, T{});
-      }
+      random_table<T>().unit_pairs(last - first, w, u_out + first, v_out + first);
     });
     const Tensor radius = sqrt(log(u) * -2.0), angle = v * 6.283185307179586;
     select(result, 1, 0).copy_(radius * cos(angle));
@@ -239,12 +204,14 @@ Tensor randint(int64_t low, int64_t high, const Shape& shape, Rng& rng) {
 Tensor randperm(int64_t n, Rng& rng) {
   Tensor order = arange(n);
   int64_t* at = order.data<int64_t>();
-  const uint64_t start = rng.reserve((n + 1) / 2);
+  const uint64_t start = rng.reserve((n + 1) / 2), seed = rng.seed(), stream = rng.stream();
   for (int64_t i = n - 1; i > 0; --i) {  // Fisher & Yates 1938: the last of what is left swaps with any of it
-    uint32_t words[16];
-    random_words(rng, start + uint64_t(i / 2), 1, words);
-    const uint32_t* w = words + 2 * (i % 2);
-    std::swap(at[i], at[below(uint64_t(i) + 1, join(w[0], w[1]), rng)]);
+    const uint64_t position = start + uint64_t(i / 2);
+    const auto words =
+        philox4x32({uint32_t(position), uint32_t(position >> 32), uint32_t(stream), uint32_t(stream >> 32)},
+                   {uint32_t(seed), uint32_t(seed >> 32)});
+    const size_t half = 2 * size_t(i % 2);
+    std::swap(at[i], at[below(uint64_t(i) + 1, join(words[half], words[half + 1]), rng)]);
   }
   return order;
 }
@@ -252,15 +219,19 @@ Tensor randperm(int64_t n, Rng& rng) {
 Tensor bernoulli(double p, const Shape& shape, Rng& rng) {
   check_probability("bernoulli", p);
   const uint64_t hits = event_words(p);
-  return filled<bool>(shape, rng, 1, [=](const uint32_t* w) { return w[0] < hits; });
+  return filled<bool>(shape, rng, 1, [=](int64_t n, const uint32_t* words, bool* out) {
+    for (int64_t i = 0; i < n; ++i) out[i] = words[i] < hits;
+  });
 }
 
 Tensor dropout_mask(const Shape& shape, double p, Rng& rng, DType dtype) {
   check_probability("dropout_mask", p);
   const uint64_t dropped = event_words(p);
   return with_floating(dtype, "dropout_mask", [&]<class T>(T) {
-    const T kept = p < 1 ? T(1 / (1 - p)) : T(0);
-    return filled<T>(shape, rng, 1, [=](const uint32_t* w) { return kept * T(w[0] >= dropped); });
+    const T kept = dropped >> 32 ? T(0) : T(1 / (1 - p));  // 0 where every word is below `dropped`
+    return filled<T>(shape, rng, 1, [=](int64_t n, const uint32_t* words, T* out) {
+      random_table<T>().dropout_mask(n, words, uint32_t(dropped), kept, out);
+    });
   });
 }
 

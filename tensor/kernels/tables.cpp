@@ -11,6 +11,7 @@ extern const ReduceKernels reduce_kernels;
 extern const RowKernels row_kernels;
 extern const OptimizerKernels optimizer_kernels;
 extern const AttentionKernels attention_kernels;
+extern const RandomKernels random_kernels;
 
 extern const Kernels all_kernels;
 const Kernels all_kernels{
@@ -22,6 +23,7 @@ const Kernels all_kernels{
     .rows = &row_kernels,
     .optimizer = &optimizer_kernels,
     .attention = &attention_kernels,
+    .random = &random_kernels,
 };
 
 }  // namespace fovea::FOVEA_LEVEL

@@ -10,6 +10,7 @@ struct ReduceKernels;     // tensor/kernels/reduce.h
 struct RowKernels;        // tensor/kernels/rows.h
 struct OptimizerKernels;  // tensor/kernels/optimizer.h
 struct AttentionKernels;  // tensor/kernels/attention.h
+struct RandomKernels;     // tensor/kernels/random.h
 
 // The kernels of one level.
 struct Kernels {
@@ -21,6 +22,7 @@ struct Kernels {
   const RowKernels* rows;
   const OptimizerKernels* optimizer;
   const AttentionKernels* attention;
+  const RandomKernels* random;
 };
 
 }  // namespace fovea
