@@ -51,15 +51,6 @@ void adam(int64_t n, T* x, const T* grad, T* m, T* v, const AdamStep& step, doub
   });
 }
 
-// Wide::size elements as f64.
-using Wide = Vec<double>;
-template <class T> FOVEA_INLINE Wide widen(const T* from) {
-  typedef T Part __attribute__((vector_size(Wide::size * sizeof(T))));
-  Part part;
-  std::memcpy(&part, from, sizeof part);
-  return Wide(__builtin_convertvector(part, Wide::Raw));
-}
-
 // Term i goes to lane i mod 16, the lanes are added as a fixed tree: the same order, and so the same bits, everywhere.
 template <class T> double sum_of_squares(int64_t n, const T* x) {
   Lanes16<double> sum(0.0);
@@ -69,7 +60,7 @@ template <class T> double sum_of_squares(int64_t n, const T* x) {
     const T* from = n - i < 16 ? rest : x + i;
     FOVEA_EACH_LANE
     for (int part = 0; part < Lanes16<double>::parts; ++part) {
-      const Wide v = widen(from + part * Wide::size);
+      const auto v = widen(from + part * Vec<double>::size);
       sum.part[part] = sum.part[part] + v * v;
     }
   }

@@ -45,18 +45,6 @@ struct Maximum {
 
 constexpr int kParts = Lanes16<double>::parts;
 
-// Wide::size elements as f64.
-template <class T> FOVEA_INLINE Wide widen(const T* from) {
-  if constexpr (sizeof(T) == 8) {
-    return Wide::load(from);
-  } else {
-    typedef float Half __attribute__((vector_size(kVectorBytes / 2)));
-    Half half;
-    std::memcpy(&half, from, sizeof half);
-    return Wide(__builtin_convertvector(half, Wide::Raw));
-  }
-}
-
 // Element i goes to lane i mod 16; those after the last whole 16 one by one.
 template <class Op, class T>
 void rows(int64_t count, int64_t n, const T* x, int64_t row_stride, const double* centre, double* out) {

@@ -187,6 +187,14 @@ template <class T> struct Vec {
   static FOVEA_INLINE Bits sign_bit() { return Bits{} + (Int(1) << (8 * sizeof(T) - 1)); }
 };
 
+// As many elements as fit into a register as f64.
+template <class T> FOVEA_INLINE Vec<double> widen(const T* from) {
+  typedef T Part __attribute__((vector_size(Vec<double>::size * sizeof(T))));
+  Part part;
+  std::memcpy(&part, from, sizeof part);
+  return Vec<double>(__builtin_convertvector(part, Vec<double>::Raw));
+}
+
 // The lanes of a vector as one number, by a tree: lane i with lane i + half, then the lower half in the same way.
 // combine takes vectors of any length and single numbers.
 template <class T, int lanes, class Raw, class Combine> FOVEA_INLINE T combine_lanes(Raw v, Combine combine) {
