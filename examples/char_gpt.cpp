@@ -6,10 +6,12 @@
 //   char_gpt --out DIR --generate --prompt "The " write
 //
 // Exit codes: 0 done, 1 an error, 2 a mistake in the command line, 3 the loss became NaN, 130 interrupted.
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <iostream>
+#include <sstream>
 
 #include "autograd/losses.h"
 #include "autograd/profile.h"
@@ -45,8 +47,15 @@ constexpr int kNanExit = 3;
 std::string checkpoint_path(const CharGptOptions& o) { return o.out + "/checkpoint.safetensors"; }
 
 nn::GPTConfig model_config(const CharGptOptions& o, int64_t vocab) {
-  return {
-      .vocab = vocab, .layers = o.layers, .heads = o.heads, .dim = o.dim, .context = o.context, .dropout = o.dropout};
+  const auto positions = std::find_if(nn::all_positions.begin(), nn::all_positions.end(),
+                                      [&](nn::Positions p) { return nn::name(p) == o.positions; });
+  return {.vocab = vocab,
+          .layers = o.layers,
+          .heads = o.heads,
+          .dim = o.dim,
+          .context = o.context,
+          .dropout = o.dropout,
+          .positions = *positions};
 }
 
 // --- writing text ----------------------------------------------------------------------------------------------
@@ -337,14 +346,17 @@ CharGptOptions options_of(const Checkpoint& checkpoint) {
 // A resumed run is the same run: what shapes the model and the batches cannot change on the way.
 void check_same_run(const CharGptOptions& saved, const CharGptOptions& now) {
   const auto same = [](const char* flag, auto before, auto after) {
-    if (before != after)
-      throw UsageError("char_gpt: the run was made with " + std::string(flag) + " " + std::to_string(before) +
-                       ", not " + std::to_string(after) + "; leave the flag out, or begin a new run in another --out");
+    if (before == after) return;
+    std::ostringstream message;
+    message << "char_gpt: the run was made with " << flag << ' ' << before << ", not " << after
+            << "; leave the flag out, or begin a new run in another --out";
+    throw UsageError(message.str());
   };
   same("--layers", saved.layers, now.layers);
   same("--heads", saved.heads, now.heads);
   same("--dim", saved.dim, now.dim);
   same("--context", saved.context, now.context);
+  same("--positions", saved.positions, now.positions);
   same("--batch", saved.batch, now.batch);
   same("--seed", saved.seed, now.seed);
   same("--dropout", saved.dropout, now.dropout);

@@ -1,6 +1,17 @@
 #include "examples/lib/char_gpt_options.h"
 
+#include "nn/positions.h"
+
 namespace fovea::lib {
+namespace {
+
+std::vector<std::string> position_names() {
+  std::vector<std::string> names;
+  for (const nn::Positions positions : nn::all_positions) names.push_back(nn::name(positions));
+  return names;
+}
+
+}  // namespace
 
 Args declare_flags(CharGptOptions& o) {
   Args args("char_gpt", "Trains a small GPT on the characters of a text, and writes text with it.");
@@ -10,6 +21,7 @@ Args declare_flags(CharGptOptions& o) {
               {"--heads N", &o.heads, "attention heads in each; must divide --dim", {.at_least = 1}},
               {"--dim N", &o.dim, "width of the model", {.at_least = 1}},
               {"--context N", &o.context, "characters it looks back on", {.at_least = 1}},
+              {"--positions NAME", &o.positions, "how it knows where a character stands", {.one_of = position_names()}},
               {"--dropout P", &o.dropout, "share of values dropped in training", {.at_least = 0, .below = 1}}});
   args.group("Training",
              {{"--batch N", &o.batch, "blocks of text in a step", {.at_least = 1}},

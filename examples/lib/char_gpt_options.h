@@ -7,6 +7,7 @@ namespace fovea::lib {
 struct CharGptOptions {
   std::vector<std::string> text;  // none: the program's own sources
   int64_t layers = 4, heads = 4, dim = 128, context = 64;
+  std::string positions = "learned";
   int64_t batch = 12, steps = 1000;
   double lr = 1e-3, min_lr = 1e-4;
   int64_t warmup = 100;
