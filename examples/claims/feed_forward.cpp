@@ -144,6 +144,16 @@ Exhibit feed_forward_is_position_wise(const Run& run) {
   const double across = max(masked_fill(forward, own, 0)).item(), within = min(diagonal(forward)).item();
   const double attention_across = min(masked_fill(attended, own, 1e9)).item();
   const double convolution = max_abs_difference(contract(relu(expand(x))).value(), layer(x).value());
+  const auto norms_of = [&](const char* title, const Tensor& norms) {
+    return heat_map({.title = title,
+                     .rows = "output i",
+                     .columns = "input j",
+                     .row_names = numbered(places),
+                     .column_names = numbered(places),
+                     .low = 0,
+                     .decimals = 2},
+                    norms);
+  };
   return {
       .verdict = across == 0 && within > 0 && convolution < 1e-13 ? Verdict::holds : Verdict::fails,
       .number = "largest ∂y_i/∂x_j, i ≠ j: " + format_number(across) +
@@ -152,22 +162,7 @@ Exhibit feed_forward_is_position_wise(const Run& run) {
           "Exactly zero, not nearly. All mixing between places is attention's, where the smallest of these norms is " +
           format_significant(attention_across, 2) + ".",
       .pictures = {{small_multiples("Norm of ∂y_i/∂x_j", 2,
-                                    {heat_map({.title = "feed-forward network",
-                                               .rows = "output i",
-                                               .columns = "input j",
-                                               .row_names = numbered(places),
-                                               .column_names = numbered(places),
-                                               .low = 0,
-                                               .decimals = 2},
-                                              forward),
-                                     heat_map({.title = "attention",
-                                               .rows = "output i",
-                                               .columns = "input j",
-                                               .row_names = numbered(places),
-                                               .column_names = numbered(places),
-                                               .low = 0,
-                                               .decimals = 2},
-                                              attended)}),
+                                    {norms_of("feed-forward network", forward), norms_of("attention", attended)}),
                     "Six places, eight channels, all of the Jacobian from the tape."}}};
 }
 
