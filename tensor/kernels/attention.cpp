@@ -14,7 +14,7 @@ template <class T> FOVEA_INLINE int64_t keys_seen(const ScoreTile<T>& tile, int6
 }
 
 // Rows are walked in whole 16s, the last of which may reach beyond the keys that are seen.
-FOVEA_INLINE int64_t whole_steps(int64_t n) { return (n + 15) / 16 * 16; }
+FOVEA_INLINE int64_t whole_steps(int64_t n) { return (n + 15) & ~int64_t(15); }
 
 // There scores become -inf, whose exponential is 0: in all rows before the first is walked, else each would wait for
 // it.
@@ -23,7 +23,7 @@ template <class T> FOVEA_INLINE void hide_behind_seen(const ScoreTile<T>& tile) 
   using Int = typename Vec<T>::Int;
   alignas(64) static constexpr Int kLanes[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   for (int64_t r = 0; r < tile.rows; ++r) {
-    const int64_t n = keys_seen(tile, r), last = n / 16 * 16;
+    const int64_t n = keys_seen(tile, r), last = n & ~int64_t(15);
     if (n == last) continue;
     FOVEA_EACH_LANE
     for (int part = 0; part < Lanes16<T>::parts; ++part) {
@@ -65,6 +65,20 @@ template <class T> void hide(const ScoreTile<T>& tile, const bool* keep, int64_t
 
 // --- forward -----------------------------------------------------------------------------------------------------
 
+template <class T> FOVEA_INLINE T largest_score(int64_t n, const T* s) {
+  Lanes16<T> most(-kInfinity<T>);
+  walk_whole(n, Operands<T, 1, 0>{{s}}, [&](const Vec<T>* v, Vec<T>*, int part) FOVEA_INLINE_LAMBDA {
+    most.part[part] = larger(v[0], most.part[part]);
+  });
+  return most.reduce([](auto a, auto b) FOVEA_INLINE_LAMBDA { return a > b ? a : b; });
+}
+
+template <class T> FOVEA_INLINE void multiply_row(int64_t n, T factor, T* x) {
+  int64_t i = 0;
+  for (; i + Vec<T>::size <= n; i += Vec<T>::size) (Vec<T>::load(x + i) * Vec<T>(factor)).store(x + i);
+  for (; i < n; ++i) x[i] *= factor;
+}
+
 // s_i becomes e^(scale s_i - shift); returns their sum.
 template <class T> FOVEA_INLINE double exps_of_scores(int64_t n, T scale, T shift, T* s) {
   const Vec<T> factor(scale), minus_shift(-shift);
@@ -82,7 +96,7 @@ template <class T> FOVEA_INLINE void meet_maximum(T now, T& most, double& total,
   if (total != 0) {
     const T factor = exp_not_positive(Vec<T>(most - now))[0];
     total *= double(factor);
-    scale_row(width, factor, out, out);
+    multiply_row(width, factor, out);
   }
   most = now;
 }
@@ -96,7 +110,7 @@ template <class T> void weigh(const ScoreTile<T>& tile, T* most, double* total, 
     const int64_t end = first + kGroup < tile.rows ? first + kGroup : tile.rows;
     T now[kGroup];
     for (int64_t r = first; r < end; ++r)
-      now[r - first] = tile.scale * row_max(whole_steps(keys_seen(tile, r)), tile.scores + r * tile.ld);
+      now[r - first] = tile.scale * largest_score(whole_steps(keys_seen(tile, r)), tile.scores + r * tile.ld);
     for (int64_t r = first; r < end; ++r) {
       T* s = tile.scores + r * tile.ld;
       const int64_t n = whole_steps(keys_seen(tile, r));
@@ -111,7 +125,7 @@ template <class T>
 void finish(int64_t rows, int64_t width, T* out, int64_t ld_out, const T* most, const double* total, T* stats) {
   for (int64_t r = 0; r < rows; ++r) {
     const T reciprocal = T(total[r] == 0 ? 0 : 1 / total[r]);
-    scale_row(width, reciprocal, out + r * ld_out, out + r * ld_out);
+    multiply_row(width, reciprocal, out + r * ld_out);
     stats[2 * r] = total[r] == 0 ? T(0) : most[r];
     stats[2 * r + 1] = reciprocal;
   }
@@ -147,7 +161,16 @@ template <class T> void weigh_backward(const ScoreTile<T>& tile, const T* stats,
   }
 }
 
-template <class T> constexpr AttentionTable<T> table = {hide<T>, weigh<T>, finish<T>, dot_rows<T>, weigh_backward<T>};
+template <class T> void clear(int64_t rows, int64_t width, T* x, int64_t ld) {
+  for (int64_t r = 0; r < rows; ++r, x += ld) {
+    int64_t i = 0;
+    for (; i + Vec<T>::size <= width; i += Vec<T>::size) Vec<T>(T(0)).store(x + i);
+    for (; i < width; ++i) x[i] = T(0);
+  }
+}
+
+template <class T>
+constexpr AttentionTable<T> table = {clear<T>, hide<T>, weigh<T>, finish<T>, dot_rows<T>, weigh_backward<T>};
 
 }  // namespace
 
