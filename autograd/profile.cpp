@@ -1,6 +1,7 @@
 #include "autograd/profile.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <ostream>
 #include <string>
@@ -35,17 +36,31 @@ double per_second(double amount, int64_t nanoseconds) {
   return nanoseconds > 0 ? amount / double(nanoseconds) * 1e9 : 0;
 }
 
+// Sizes of copies, in bytes moved: they lie in the second-level cache of a core, in the third, and beyond or nearly so.
+constexpr double kCopySizes[] = {64 << 10, 1 << 20, 16 << 20};
+
 }  // namespace
 
-Profile::Profile()
-    : peak_flops_(measure_peak_flops()), peak_bandwidth_(measure_bandwidth()), start_(now_nanoseconds()) {}
+Profile::Profile() : peak_flops_(measure_peak_flops()) {
+  for (int i = 0; i < 3; ++i) copy_speeds_[i] = measure_bandwidth(int64_t(kCopySizes[i]));
+  start_ = now_nanoseconds();
+}
 
 int64_t Profile::nanoseconds() const { return now_nanoseconds() - start_; }
 
-double Profile::share_of_peak(const Line& line) const {
-  if (line.flops > 0) return per_second(line.flops, line.nanoseconds()) / peak_flops_;
-  return per_second(line.bytes, line.nanoseconds()) / peak_bandwidth_;
+double Profile::copy_speed(double bytes) const {
+  int i = 0;
+  while (i < 2 && bytes > std::sqrt(kCopySizes[i] * kCopySizes[i + 1])) ++i;  // the nearest, as ratios go
+  return copy_speeds_[i];
 }
+
+double Profile::least_seconds(const Line& line) const {
+  if (line.flops > 0) return line.flops / peak_flops_;
+  const int64_t passes = line.calls * (line.forward_ns > 0 && line.backward_ns > 0 ? 2 : 1);
+  return line.bytes / copy_speed(line.bytes / double(std::max<int64_t>(passes, 1)));
+}
+
+double Profile::share_of_peak(const Line& line) const { return per_second(least_seconds(line), line.nanoseconds()); }
 
 Profile::Section::Section(Profile* profile, const char* name)
     : profile_(profile), name_(name), start_(profile ? now_nanoseconds() : 0) {}
@@ -63,7 +78,11 @@ void Profile::print(std::ostream& out) const {
   const auto ms = [&](int64_t ns) { return ns > 0 ? formatted("%.3f", double(ns) / steps * 1e-6) : ""; };
   out << "profile of " << steps_ << " steps, " << formatted("%.3f", wall / steps * 1e-6) << " ms each, on " << threads()
       << (threads() == 1 ? " thread" : " threads") << " that reach " << formatted("%.0f", peak_flops_ * 1e-9)
-      << " GFLOP/s and copy " << formatted("%.0f", peak_bandwidth_ * 1e-9) << " GB/s\n\n";
+      << " GFLOP/s and copy";
+  for (int i = 0; i < 3; ++i)
+    out << (i == 0 ? " " : ", ") << formatted("%.0f", copy_speeds_[i] * 1e-9) << (i == 0 ? " GB/s of " : " of ")
+        << bytes_text(kCopySizes[i]);
+  out << "\n\n";
 
   std::vector<std::pair<int64_t, std::string>> longest_first;
   for (const auto& [name, line] : lines_) longest_first.emplace_back(-line.nanoseconds(), name);
@@ -92,6 +111,7 @@ void Profile::print(std::ostream& out) const {
 }
 
 std::string Profile::verdict() const {
+  double least_products = 0, least_passes = 0;  // seconds at the peak
   Line products, passes;  // added up: operations that multiply matrices, and those that only pass over their tensors
   std::string largest_product, largest_pass;
   int64_t most_product = 0, most_pass = 0, calls = 0;
@@ -101,8 +121,7 @@ std::string Profile::verdict() const {
     Line& sum = product ? products : passes;
     sum.forward_ns += line.forward_ns;
     sum.backward_ns += line.backward_ns;
-    sum.flops += line.flops;
-    sum.bytes += line.bytes;
+    (product ? least_products : least_passes) += least_seconds(line);
     calls += line.calls;
     int64_t& most = product ? most_product : most_pass;
     if (line.nanoseconds() <= most) continue;
@@ -114,7 +133,8 @@ std::string Profile::verdict() const {
   const auto time = [&](const Line& line) {
     return formatted("%.0f %% of the time", 100 * double(line.nanoseconds()) / wall);
   };
-  const auto share = [&](const Line& line) { return formatted("%.0f %%", 100 * share_of_peak(line)); };
+  const double share_products = per_second(least_products, products.nanoseconds()),
+               share_passes = per_second(least_passes, passes.nanoseconds());
   const double in_operations = double(products.nanoseconds() + passes.nanoseconds());
   const double microseconds = in_operations / double(calls) * 1e-3;
   if (microseconds < 10)
@@ -124,14 +144,13 @@ std::string Profile::verdict() const {
     return "overhead: " + formatted("%.0f %%", 100 * (1 - in_operations / wall)) +
            " of the time passes outside of the operations";
   if (products.nanoseconds() >= passes.nanoseconds())
-    return "products (" + largest_product + " the most) take " + time(products) + " at " + share(products) +
-           " of the peak: " +
-           (share_of_peak(products) >= 0.5 ? "compute-bound"
-                                           : "their matrices are too small to fill the machine; try a larger batch");
-  return "operations without products (" + largest_pass + " the most) take " + time(passes) + " at " + share(passes) +
-         " of the bandwidth: " +
-         (share_of_peak(passes) >= 0.3 ? "memory-bound"
-                                       : "bound by their arithmetic, or by tensors too small to share");
+    return "products (" + largest_product + " the most) take " + time(products) + " at " +
+           formatted("%.0f %%", 100 * share_products) + " of the peak: " +
+           (share_products >= 0.5 ? "compute-bound"
+                                  : "their matrices are too small to fill the machine; try a larger batch");
+  return "operations without products (" + largest_pass + " the most) take " + time(passes) + " at " +
+         formatted("%.0f %%", 100 * share_passes) + " of the speed of a copy: " +
+         (share_passes >= 0.3 ? "memory-bound" : "bound by their arithmetic, or by tensors too small to share");
 }
 
 }  // namespace fovea

@@ -1,6 +1,6 @@
 // Where the time of a training run goes, operation by operation, beside what the machine could do.
 //
-//   Profile profile;                                   // measures the machine's peak first, for 40 ms
+//   Profile profile;                                   // measures the machine's peak first, for 50 ms
 //   for (…) {
 //     Tape tape({.profile = &profile});
 //     tape.backward(cross_entropy(model(x), y));
@@ -49,11 +49,14 @@ class Profile {
   };
 
   const std::map<std::string, Line>& lines() const { return lines_; }
-  int64_t steps() const { return steps_; }                   // tapes that were walked back
-  int64_t nanoseconds() const;                               // since it was made
-  double peak_flops() const { return peak_flops_; }          // per second, of all threads in registers
-  double peak_bandwidth() const { return peak_bandwidth_; }  // bytes per second
-  double share_of_peak(const Line& line) const;              // of arithmetic if it has any, else of bandwidth
+  int64_t steps() const { return steps_; }           // tapes that were walked back
+  int64_t nanoseconds() const;                       // since it was made
+  double peak_flops() const { return peak_flops_; }  // per second, of all threads in registers
+  // Bytes a second that a copy reaches which moves about so many: what lies in a cache moves many times as fast as what
+  // lies in memory, so a speed says nothing without the size.
+  double copy_speed(double bytes) const;
+  // Of the arithmetic if it has any, else of a copy that moves what one forward or backward does.
+  double share_of_peak(const Line& line) const;
 
   // A table, the most expensive first, in milliseconds per step; and what limits the run.
   void print(std::ostream& out) const;
@@ -64,9 +67,12 @@ class Profile {
   void count_step() { ++steps_; }
 
  private:
+  double least_seconds(const Line& line) const;  // at the peak
+
   std::map<std::string, Line> lines_;
   int64_t steps_ = 0;
-  double peak_flops_, peak_bandwidth_;
+  double peak_flops_;
+  double copy_speeds_[3];  // of small, middle-sized and large copies
   int64_t start_;
 };
 

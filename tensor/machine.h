@@ -13,9 +13,9 @@ int64_t now_nanoseconds();  // of a clock that only goes forward
 // measure.
 double measure_peak_flops(DType dtype = DType::f32, double seconds = 0.02);
 
-// Bytes a second, read and written, of a copy between two blocks of 4 MiB: the size of a small Transformer's
-// activations, which lie in the third-level cache where the machine has one of that size.
-double measure_bandwidth(double seconds = 0.02);
+// Bytes a second, read and written, of a copy that moves so many bytes again and again: half of them lie in each of two
+// blocks, in whichever cache holds both.
+double measure_bandwidth(int64_t bytes, double seconds = 0.01);
 
 // The most memory that the process ever had, as the system counts it.
 int64_t process_peak_bytes();

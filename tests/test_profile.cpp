@@ -118,7 +118,7 @@ TEST_CASE("a tape without a profile reports nowhere; with one the gradients are 
 TEST_CASE("the table: the most expensive first, shares of the peak") {
   Profile profile;
   const int64_t second = 1'000'000'000;
-  profile.line("small") = {.calls = 4, .forward_ns = second, .bytes = 0.25 * profile.peak_bandwidth()};
+  profile.line("small") = {.calls = 4, .forward_ns = second, .bytes = 0.25 * profile.copy_speed(1e9)};
   profile.line("large") = {
       .calls = 2, .forward_ns = second, .backward_ns = second, .flops = 1.6 * profile.peak_flops(), .bytes = 1 << 20};
   CHECK(profile.share_of_peak(profile.line("small")) == doctest::Approx(0.25));
@@ -133,6 +133,23 @@ TEST_CASE("the table: the most expensive first, shares of the peak") {
   CHECK(text.find('\x1b') == text.npos);
 }
 
+TEST_CASE("what moves few bytes at a time is held against a copy of few bytes") {
+  Profile profile;
+  CHECK(profile.copy_speed(0) == profile.copy_speed(250e3));
+  CHECK(profile.copy_speed(300e3) == profile.copy_speed(4e6));
+  CHECK(profile.copy_speed(5e6) == profile.copy_speed(1e12));
+  const int64_t second = 1'000'000'000;
+  const double bytes = 0.5 * profile.copy_speed(1e3);  // in one second: half the speed of a small copy
+  profile.line("forward only") = {.calls = int64_t(bytes / 200e3), .forward_ns = second, .bytes = bytes};
+  CHECK(profile.share_of_peak(profile.line("forward only")) == doctest::Approx(0.5));
+  // Twice as many bytes for each call, half of them backward.
+  profile.line("both") = {.calls = int64_t(bytes / 400e3), .forward_ns = 1, .backward_ns = second - 1, .bytes = bytes};
+  CHECK(profile.share_of_peak(profile.line("both")) == doctest::Approx(0.5));
+  std::ostringstream out;
+  profile.print(out);
+  CHECK(out.str().find(" of 64.0 KiB, ") != std::string::npos);
+}
+
 TEST_CASE("the closing line says what limits the run") {
   const int64_t second = 1'000'000'000;
   const auto verdict = [&](double product_seconds, double product_share, double pass_seconds, double pass_share,
@@ -143,7 +160,7 @@ TEST_CASE("the closing line says what limits the run") {
                         .flops = product_seconds * product_share * p.peak_flops()};
     p.line("exp") = {.calls = calls,
                      .forward_ns = int64_t(pass_seconds * double(second)),
-                     .bytes = pass_seconds * pass_share * p.peak_bandwidth()};
+                     .bytes = pass_seconds * pass_share * p.copy_speed(1e9)};
     return p.verdict();
   };
   const auto says = [](const std::string& text, const char* part) { return text.find(part) != text.npos; };
@@ -151,7 +168,7 @@ TEST_CASE("the closing line says what limits the run") {
   CHECK(says(verdict(100, 0.8, 50, 0.5, 1000), "at 80 % of the peak: compute-bound"));
   CHECK(says(verdict(100, 0.1, 50, 0.5, 1000), "too small"));
   CHECK(says(verdict(50, 0.8, 100, 0.5, 1000), "(exp the most)"));
-  CHECK(says(verdict(50, 0.8, 100, 0.5, 1000), "at 50 % of the bandwidth: memory-bound"));
+  CHECK(says(verdict(50, 0.8, 100, 0.5, 1000), "at 50 % of the speed of a copy: memory-bound"));
   CHECK(says(verdict(100, 0.8, 50, 0.5, 1'000'000'000), "overhead: an operation takes"));
   CHECK(says(verdict(1e-5, 0.8, 0, 0, 1), "overhead: "));
 }
