@@ -66,7 +66,7 @@ template <class T> FOVEA_INLINE Vec<T> erf(Vec<T> x) {
   using Table = NormalTable<T>;
   const Vec<T> a = abs(x);
   const Vec<T> near = fma(a, polynomial(a * a, Table::q), a);
-  const Vec<T> limited = select(a > Vec<T>(Table::erf_is_one), Vec<T>(Table::erf_is_one), a);
+  const Vec<T> limited = smaller(Vec<T>(Table::erf_is_one), a);
   const Pair<T> slope = exact_sum(Vec<T>(Table::g1), limited * polynomial(limited, Table::g));
   const Pair<T> g = exact_product(limited, slope.high);  // G but for what is small
   const ExpParts<T> complement = exp_parts(g.high, g.low + fma(limited, slope.low, Vec<T>(Table::g0)));

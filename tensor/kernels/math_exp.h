@@ -161,7 +161,7 @@ template <class T> FOVEA_INLINE Vec<T> tanh(Vec<T> x) {
   const Vec<T> bend_low = fma(square.low, Vec<T>(Table::tanh0), bend.low);
   const Vec<T> rest = fma(square.high * square.high, polynomial(square.high, Table::tanh), bend_low);
   const Vec<T> near = fma(a, bend.high + rest, a);
-  const Vec<T> limited = select(a > Vec<T>(Table::tanh_is_one), Vec<T>(Table::tanh_is_one), a);
+  const Vec<T> limited = smaller(Vec<T>(Table::tanh_is_one), a);
   const ExpParts<T> e = exp_parts(limited + limited);
   const Vec<T> power = power_of_two(e.n) * (e.head + e.low);
   const Vec<T> far = Vec<T>(1) - Vec<T>(2) / (power + Vec<T>(1));

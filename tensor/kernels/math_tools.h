@@ -66,16 +66,7 @@ template <class T, int N> FOVEA_INLINE Vec<T> horner(Vec<T> x, const T (&c)[N]) 
 
 // x, but no further out than [low, high]; NaN stays.
 template <class T> FOVEA_INLINE Vec<T> clamp(Vec<T> x, T low, T high) {
-  x = select(x < Vec<T>(low), Vec<T>(low), x);
-  return select(x > Vec<T>(high), Vec<T>(high), x);
-}
-
-// The smaller or larger of a limit and x, in one instruction; NaN stays.
-template <class T> FOVEA_INLINE Vec<T> smaller(Vec<T> limit, Vec<T> x) {
-  return Vec<T>(limit.raw < x.raw ? limit.raw : x.raw);
-}
-template <class T> FOVEA_INLINE Vec<T> larger(Vec<T> limit, Vec<T> x) {
-  return Vec<T>(limit.raw > x.raw ? limit.raw : x.raw);
+  return smaller(Vec<T>(high), larger(Vec<T>(low), x));
 }
 
 // An integer n, |n| < 2^(mantissa_bits - 1), in two forms.

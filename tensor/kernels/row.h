@@ -93,7 +93,7 @@ template <class T> [[gnu::noinline]] T row_max(int64_t n, const T* x) {
   Lanes16<T> most(lowest);
   const Operands<T, 1, 0> row = {{x}, {}, {lowest}};
   walk_row(n, row, [&](const Vec<T>* v, Vec<T>*, int part) FOVEA_INLINE_LAMBDA {
-    most.part[part] = Vec<T>(v[0].raw > most.part[part].raw ? v[0].raw : most.part[part].raw);
+    most.part[part] = larger(v[0], most.part[part]);
   });
   return most.reduce([](auto a, auto b) FOVEA_INLINE_LAMBDA { return a > b ? a : b; });
 }
