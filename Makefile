@@ -9,11 +9,13 @@ BUILD    ?= build
 PREFIX   ?= /usr/local
 VERSION  := 0.1.0
 SAN      ?=
-# The loops that matter are kernels, compiled at -O2. For the rest, g++ gets what makes a difference there: all of -O2
-# would take a third more time, and gain nothing that can be measured. Under a sanitizer -Og compiles twice as fast.
-OPT      ?= $(if $(findstring clang,$(CXX)),-O2,$(if $(SAN),-Og,-O1 -ftree-vectorize -fvect-cost-model=very-cheap \
+# Three degrees, for time where there are loops and for a quick build elsewhere. Kernels: -O2. The rest of tensor/: what
+# makes a difference to its loops; all of -O2 would take g++ a third longer for no gain that can be measured. What is built
+# on tensor/ has no loops over elements: -Og, which costs the step of a tiny model 2 %, and larger ones nothing.
+OPT      ?= -Og
+OPT_TENSOR ?= $(if $(SAN),-Og,$(if $(findstring clang,$(CXX)),-O2,-O1 -ftree-vectorize -fvect-cost-model=very-cheap \
             -ftree-loop-distribute-patterns -finline-small-functions -fstrict-aliasing -foptimize-sibling-calls))
-LOOP_OPT ?= $(if $(SAN),-O1,-O2)
+OPT_KERNELS ?= $(if $(SAN),-O1,-O2)
 WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual $(WERROR)
 Q        := $(if $(V),,@)
 say       = @printf '  %-6s %s\n' $(1) $(2)
@@ -27,21 +29,35 @@ FLAGS    += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer 
 LDFLAGS  += -fsanitize=$(SAN)
 endif
 
-# --- instruction sets: each file of tensor/kernels/ is compiled once per level ------------------------------------
+# --- instruction sets: each file of tensor/kernels/ is compiled once per level -----------------------------------
+# A build holds those that this machine can run: a fifth less to compile where there is no AVX-512. LEVELS=all takes
+# them all, for a library that goes elsewhere. Whatever a build holds, it runs everywhere.
 TARGET   := $(shell $(CXX) -dumpmachine)
 ifneq ($(filter x86_64%,$(TARGET)),)
-LEVELS   := baseline avx2 avx512
+ALL_LEVELS := baseline avx2 avx512
 WIDE_LEVEL := wide
+NATIVE   := $(shell $(CXX) -march=native -dM -E -x c++ /dev/null)
+if_native = $(if $(filter-out $(NATIVE),$(2)),,$(1))
+LEVELS   ?= $(strip baseline $(call if_native,avx2,__AVX2__ __FMA__) \
+            $(call if_native,avx512,__AVX512F__ __AVX512DQ__ __AVX512VL__ __AVX512BW__))
 else
-LEVELS   := baseline
+ALL_LEVELS := baseline
+LEVELS   ?= all
 endif
+ifeq ($(LEVELS),all)
+override LEVELS := $(ALL_LEVELS)
+endif
+ifneq ($(filter-out $(ALL_LEVELS),$(LEVELS))$(filter-out $(LEVELS),baseline),)
+$(error LEVELS='$(LEVELS)': this is all, or baseline and others of: $(ALL_LEVELS))
+endif
+FLAGS    += $(patsubst %,-DFOVEA_WITHOUT_%,$(filter-out $(LEVELS),$(ALL_LEVELS)))
 LEVEL_FLAGS_baseline :=
 LEVEL_FLAGS_avx2     := -mavx2 -mfma
 LEVEL_FLAGS_avx512   := -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma -mprefer-vector-width=512
 # Only for the tests: the source for the 64-byte vectors of AVX-512, on machines that have AVX2.
 LEVEL_FLAGS_wide     := -DFOVEA_VECTOR_BYTES=64 $(LEVEL_FLAGS_avx2)
 # Vectors only ever pass between inlined functions, so the note about their calling convention does not apply.
-KERNEL_FLAGS := $(LOOP_OPT) -Wno-psabi $(if $(findstring address,$(SAN)),--param asan-stack=0)
+KERNEL_FLAGS := $(OPT_KERNELS) -Wno-psabi $(if $(findstring address,$(SAN)),--param asan-stack=0)
 
 KERNELS  := $(wildcard tensor/kernels/*.cpp)
 SOURCES  := $(wildcard tensor/*.cpp autograd/*.cpp nn/*.cpp optim/*.cpp)
@@ -49,7 +65,7 @@ HEADERS  := $(wildcard tensor/*.h autograd/*.h nn/*.h optim/*.h)
 
 # The files of a folder are compiled together: what their headers cost is paid once, which makes a build three times
 # faster. (`make check` compiles each by itself, so none leans on another.)
-UNIT_files   := $(patsubst %,tensor/%.cpp,checksum cpu dispatch einsum environment error file json machine print safetensors)
+UNIT_files   := $(patsubst %,tensor/%.cpp,cpu dispatch einsum environment error file json machine print safetensors)
 UNIT_tensor  := $(filter-out $(UNIT_files),$(sort $(wildcard tensor/*.cpp)))
 UNIT_autograd := $(sort $(wildcard autograd/*.cpp))
 UNIT_nn      := $(sort $(wildcard nn/*.cpp optim/*.cpp))
@@ -116,6 +132,7 @@ $(BUILD)/unit/$(1).o: $(BUILD)/unit/$(1).cpp $(STAMP) $(PCH).gch
 	$$(Q)$$(CXX) $$(FLAGS) -include $(PCH) -MMD -MP -c $$< -o $$@
 endef
 $(foreach unit,$(UNITS) book frame,$(eval $(call UNIT_RULE,$(unit))))
+$(BUILD)/unit/tensor.o: FLAGS += $(OPT_TENSOR)
 
 define KERNEL_RULE
 $(BUILD)/kernels/$(1)/%.o: tensor/kernels/%.cpp $(STAMP)
@@ -170,10 +187,9 @@ $(BUILD)/bin/claims: $(CLAIMS) $(FRAME) $(HELPERS) $(LIBRARY)
 ifeq ($(shell printf '\043include <doctest/doctest.h>\n' | $(CXX) -E -x c++ - >/dev/null 2>&1 && echo found),)
 DOCTEST  := $(BUILD)/doctest/doctest/doctest.h
 endif
-# What they spend their time on is the library: for themselves, -Og saves a quarter of the time to compile them.
 # g++ 12 sees overlaps and dangling pointers in correct uses of std::string and initialiser lists.
 $(TESTS): FLAGS += $(if $(DOCTEST),-isystem $(BUILD)/doctest) -Wno-psabi \
-                   $(if $(findstring clang,$(CXX)),-O1,-Og -Wno-restrict -Wno-array-bounds -Wno-dangling-pointer -Wno-stringop-overflow)
+                   $(if $(findstring clang,$(CXX)),,-Wno-restrict -Wno-array-bounds -Wno-dangling-pointer -Wno-stringop-overflow)
 $(TESTS): | $(DOCTEST)
 
 $(BUILD)/doctest/doctest/doctest.h:
@@ -229,6 +245,6 @@ clean:  ## remove everything that was built
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r name text; do \
 	  printf '  make %-9s %s\n' "$$name" "$$text"; done
-	@printf '\nVariables: CXX=clang++ · BUILD=folder · SAN=address|undefined|thread · RUNNER=emulator · PREFIX= DESTDIR= · V=1 shows the commands\n'
+	@printf '\nVariables: CXX=clang++ · BUILD=folder · SAN=address|undefined|thread · LEVELS=all · RUNNER=emulator · PREFIX= DESTDIR= · V=1 shows the commands\n'
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -162,10 +162,12 @@ void Training::describe() {
   const int64_t looked_up = model_.token_embedding.weight.count() + model_.position_embedding.parameter_count();
   // Each weight of a product costs 2 operations forward and 4 backward; so do the scores and the weighted values.
   const int64_t operations = 6 * (total - looked_up) + 12 * o_.layers * o_.dim * o_.context;
-  std::cout << cpu_name() << ", " << isa_name(active_isa()) << " kernels, " << threads()
-            << (threads() == 1 ? " thread" : " threads") << "\ntext: " << format_count(data_.size()) << " characters, "
-            << vocab << " different; " << format_count(data_.train_size()) << " to train on, "
-            << format_count(data_.validation_size()) << " to validate on\n\n";
+  std::cout << cpu_name() << ", " << isa_name(active_isa()) << " kernels"
+            << (missing_isa().empty() ? "" : " (this build has none for " + missing_isa() + ": make LEVELS=all)")
+            << ", " << threads() << (threads() == 1 ? " thread" : " threads")
+            << "\ntext: " << format_count(data_.size()) << " characters, " << vocab << " different; "
+            << format_count(data_.train_size()) << " to train on, " << format_count(data_.validation_size())
+            << " to validate on\n\n";
   nn::print_summary(model_, std::cout);
   std::cout << "\n"
             << format_count(operations) << " floating-point operations per character and training step\n"

@@ -12,26 +12,33 @@ namespace fovea {
 namespace baseline {
 extern const Kernels all_kernels;
 }
-#if defined(__x86_64__)
 namespace avx2 {
 extern const Kernels all_kernels;
 }
 namespace avx512 {
 extern const Kernels all_kernels;
 }
-#endif
 
 namespace {
 
 constexpr int kIsas = 4;
 
-// The levels that this machine can run, by the number of their Isa; null for the others.
+bool cpu_has(Isa isa) {
+  return isa == Isa::baseline || (isa == Isa::avx2 && cpu_has_avx2()) || (isa == Isa::avx512 && cpu_has_avx512());
+}
+
+// The levels that this machine can run and this build holds (LEVELS in the Makefile), by the number of their Isa; null
+// for the others.
 std::atomic<const Kernels*>* levels() {
   static std::atomic<const Kernels*> table[kIsas] = {
     &baseline::all_kernels,
-#if defined(__x86_64__)
-    cpu_has_avx2() ? &avx2::all_kernels : nullptr,
-    cpu_has_avx512() ? &avx512::all_kernels : nullptr,
+#if defined(__x86_64__) && !defined(FOVEA_WITHOUT_avx2)
+    cpu_has(Isa::avx2) ? &avx2::all_kernels : nullptr,
+#else
+    nullptr,
+#endif
+#if defined(__x86_64__) && !defined(FOVEA_WITHOUT_avx512)
+    cpu_has(Isa::avx512) ? &avx512::all_kernels : nullptr,
 #endif
   };
   return table;
@@ -53,8 +60,9 @@ Isa initial_isa() {
     if (isa != Isa::wide) best = isa;
   }
   if (wanted) {
-    fail(ErrorKind::value, "FOVEA_ISA: '", *wanted,
-         "' is no instruction set that this machine can run; available: ", names_of_available());
+    fail(ErrorKind::value, "FOVEA_ISA: '", *wanted, "' is no instruction set that this machine ",
+         *wanted == missing_isa() ? "and this build (make LEVELS=all) have" : "can run",
+         "; available: ", names_of_available());
   }
   return best;
 }
@@ -100,10 +108,19 @@ std::vector<Isa> available_isas() {
   return available;
 }
 
+std::string missing_isa() {
+  for (Isa isa : {Isa::avx512, Isa::avx2}) {
+    if (levels()[int(isa)]) break;
+    if (cpu_has(isa)) return isa_name(isa);
+  }
+  return "";
+}
+
 void set_isa(Isa isa) {
   const Kernels* table = levels()[int(isa)];
   if (!table) {
-    fail(ErrorKind::value, "set_isa: this machine cannot run '", isa_name(isa), "'; available: ", names_of_available());
+    fail(ErrorKind::value, "set_isa: this ", cpu_has(isa) ? "build (make LEVELS=all)" : "machine", " cannot run '",
+         isa_name(isa), "'; available: ", names_of_available());
   }
   active = table;
 }

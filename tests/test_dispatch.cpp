@@ -26,8 +26,12 @@ bool available(Isa isa) {
 TEST_CASE("every available level can be made the active one, and its kernels were compiled for it") {
   const tests::Restored restored;
   CHECK(available(Isa::baseline));
+#ifndef FOVEA_WITHOUT_avx2
   CHECK(available(Isa::avx2) == cpu_has_avx2());
+#endif
+#ifndef FOVEA_WITHOUT_avx512
   CHECK(available(Isa::avx512) == cpu_has_avx512());
+#endif
   for (const Isa isa : available_isas()) {
     set_isa(isa);
     CHECK(active_isa() == isa);
@@ -39,16 +43,22 @@ TEST_CASE("every available level can be made the active one, and its kernels wer
   }
 }
 
-TEST_CASE("a level that the machine lacks is an error that lists those it has") {
+TEST_CASE("a level that the machine or the build lacks is an error that lists those there are") {
   if (available(Isa::avx512)) return;
   try {
     set_isa(Isa::avx512);
     FAIL("no error");
   } catch (const ValueError& error) {
-    const std::string text = error.what();
-    CHECK(text.find("set_isa: this machine cannot run 'avx512'; available: ") == 0);
+    const std::string text = error.what(), who = cpu_has_avx512() ? "build (make LEVELS=all)" : "machine";
+    CHECK(text.find("set_isa: this " + who + " cannot run 'avx512'; available: ") == 0);
     CHECK(text.find(isa_name(Isa::baseline)) != std::string::npos);
   }
+}
+
+TEST_CASE("the level that is missing is one that the machine has and the build lacks") {
+  const std::string missing = missing_isa();
+  CHECK((missing == "avx512") == (cpu_has_avx512() && !available(Isa::avx512)));
+  if (missing == "avx2") CHECK((cpu_has_avx2() && !available(Isa::avx2)));
 }
 
 TEST_CASE("FOVEA_THREADS must be a whole number from 1 to 1024") {

@@ -37,12 +37,16 @@ namespace wide {
 extern const MathLevel math_level;
 }
 
-// The levels that this machine can run, the baseline first.
+// The levels that this machine can run and this build holds, the baseline first.
 inline std::vector<const MathLevel*> math_levels() {
   std::vector<const MathLevel*> levels{&baseline::math_level};
 #if defined(__x86_64__)
+#ifndef FOVEA_WITHOUT_avx2
   if (cpu_has_avx2()) levels.push_back(&avx2::math_level);
+#endif
+#ifndef FOVEA_WITHOUT_avx512
   if (cpu_has_avx512()) levels.push_back(&avx512::math_level);
+#endif
   if (cpu_has_avx2()) levels.push_back(&wide::math_level);
 #endif
   return levels;
