@@ -64,7 +64,7 @@ template <class T> Rows<T> rows_of(const Tensor& x, int64_t head) {  // of an un
 }
 
 template <class T> void clear(const Rows<T>& x, int64_t first, int64_t count, int64_t width) {
-  if (x.data && count > 0) tile_kernels<T>().clear(count, width, x.row(first), x.ld);
+  for (int64_t i = first; x.data && i < first + count; ++i) std::fill_n(x.row(i), width, T(0));
 }
 
 // fn(head, square, space) for all heads and so many squares of each, shared among the threads; `space` holds that many

@@ -161,16 +161,7 @@ template <class T> void weigh_backward(const ScoreTile<T>& tile, const T* stats,
   }
 }
 
-template <class T> void clear(int64_t rows, int64_t width, T* x, int64_t ld) {
-  for (int64_t r = 0; r < rows; ++r, x += ld) {
-    int64_t i = 0;
-    for (; i + Vec<T>::size <= width; i += Vec<T>::size) Vec<T>(T(0)).store(x + i);
-    for (; i < width; ++i) x[i] = T(0);
-  }
-}
-
-template <class T>
-constexpr AttentionTable<T> table = {clear<T>, hide<T>, weigh<T>, finish<T>, dot_rows<T>, weigh_backward<T>};
+template <class T> constexpr AttentionTable<T> table = {hide<T>, weigh<T>, finish<T>, dot_rows<T>, weigh_backward<T>};
 
 }  // namespace
 

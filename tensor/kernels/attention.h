@@ -15,9 +15,6 @@ template <class T> struct ScoreTile {
 };
 
 template <class T> struct AttentionTable {
-  // Rows of zeros, ld apart.
-  void (*clear)(int64_t rows, int64_t width, T* x, int64_t ld);
-
   // What the mask does not keep becomes -inf; keep(row, key) = keep[row * keep_row + key * keep_col].
   void (*hide)(const ScoreTile<T>& tile, const bool* keep, int64_t keep_row, int64_t keep_col);
 
