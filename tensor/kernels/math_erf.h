@@ -19,6 +19,7 @@ template <class T> struct NormalTable;
 template <> struct NormalTable<float> {
   static constexpr float erf_is_one = 4;        // beyond
   static constexpr float tail_is_zero = 14.5f;  // x Φ(-x) = 0 beyond
+  static constexpr float tail_is_normal = 12;   // up to here
   // Q(x²) = erf(x) / x - 1, relative error of erf 2^-29.4
   static constexpr float q[] = {0x1.06eba8p-3f, -0x1.81273ep-2f,  0x1.ce2ce6p-4f, -0x1.b7f71ap-6f,
                                 0x1.53f224p-8f, -0x1.a3515ap-11f, 0x1.4771d8p-14f};
@@ -32,6 +33,7 @@ template <> struct NormalTable<float> {
 template <> struct NormalTable<double> {
   static constexpr double erf_is_one = 6;
   static constexpr double tail_is_zero = 39;
+  static constexpr double tail_is_normal = 37;
   // relative error of erf 2^-56.0
   static constexpr double q[] = {0x1.06eba8214db68p-3,   -0x1.812746b03799dp-2,  0x1.ce2f21a03f8acp-4,
                                  -0x1.b82ce311a909fp-6,  0x1.565bcceec27a9p-8,   -0x1.c02daeb20bbefp-11,
@@ -75,22 +77,22 @@ template <class T> FOVEA_INLINE Vec<T> erf(Vec<T> x) {
 }
 
 // x Φ(x), which for x ≥ 0 is x - x Φ(-x), and its derivative Φ(x) + x φ(x). With m 2^n = e^(-a²/2), r = 1 / D:
-//   a Φ(-a) = a r m 2^(n-1)      Φ(-a) - a φ(a) = (r - 2 a / √(2π)) m 2^(n-1)
+//   a Φ(-a) = a/2 r m 2^n      Φ(-a) - a φ(a) = (r/2 - a / √(2π)) m 2^n
 template <class T> FOVEA_INLINE WithSlope<T> gelu_with_slope(Vec<T> x) {
   using Table = NormalTable<T>;
-  const Vec<T> one(1), a = smaller(Vec<T>(Table::tail_is_zero), abs(x));
+  const Vec<T> one(1), a = smaller(Vec<T>(Table::tail_is_zero), abs(x)), half = Vec<T>(0.5) * a;
   const Vec<T> sum = one + a, sum_low = a - (sum - one);
   const Pair<T> d = exact_sum(sum, fma(a, polynomial(a, Table::n) / polynomial(a, Table::m), sum_low));
   const Vec<T> r = one / d.high;
-  const Pair<T> square = exact_product(Vec<T>(-0.5) * a, a);
+  const Pair<T> square = exact_product(-half, a);
   const ExpSplit<T> m = exp_split(square.high, square.low);
 
-  const Vec<T> q = a * r, q_low = (remainder(a, q, d.high) - q * d.low) * r;
-  const Vec<T> tail = scale_down(q + fma(q, m.high, fma(q, m.low, q_low)), m.n, -1);
-  const Vec<T> k = fma(a, Vec<T>(T(-0.79788456080286535588)), r);
-  const Vec<T> slope = scale_down(fma(k, m.high, fma(k, m.low, k)), m.n, -1);
-  const auto left = x < Vec<T>(0);
-  return {select(left, -tail, x - tail), select(left, slope, one - slope)};
+  const Vec<T> q = half * r, q_low = (remainder(half, q, d.high) - q * d.low) * r;
+  const bool normal = all_set(a <= Vec<T>(Table::tail_is_normal));
+  const Vec<T> tail = scale_down(q + fma(q, m.high, fma(q, m.low, q_low)), m.n, normal);
+  const Vec<T> k = fma(a, Vec<T>(T(-0.39894228040143267794)), Vec<T>(0.5) * r);
+  const Vec<T> slope = scale_down(fma(k, m.high, fma(k, m.low, k)), m.n, normal);
+  return {larger(Vec<T>(T(-0.0)), x) - tail, select(x < Vec<T>(0), slope, one - slope)};
 }
 template <class T> FOVEA_INLINE Vec<T> gelu(Vec<T> x) { return gelu_with_slope(x).value; }
 

@@ -18,6 +18,7 @@ template <> struct ExpTable<float> {
   static constexpr float lowest = -104, highest = 89;                           // beyond: 0 and infinity
   static constexpr float lowest_product = -111;                                 // beyond: x e^x = 0
   static constexpr float power_is_zero = -88;                                   // here n = -127 = -bias
+  static constexpr float power_is_normal = 86;                                  // e^-x up to here
   static constexpr float tanh_is_one = 10;
   // E(r) = (e^r - 1 - r) / r² for |r| ≤ log(2)/2; relative error of e^r 2^-28.2
   static constexpr float e[] = {0x1.fffffcp-2f, 0x1.55548ap-3f, 0x1.55584cp-5f, 0x1.123f6ep-7f, 0x1.6adb9ap-10f};
@@ -32,6 +33,7 @@ template <> struct ExpTable<double> {
   static constexpr double lowest = -746, highest = 710;
   static constexpr double lowest_product = -760;
   static constexpr double power_is_zero = -709;
+  static constexpr double power_is_normal = 707;
   static constexpr double tanh_is_one = 20;
   // relative error of e^r 2^-56.5
   static constexpr double e[] = {0x1.000000000000ap-1,  0x1.55555555554f8p-3,  0x1.5555555550819p-5,
@@ -140,11 +142,13 @@ FOVEA_INLINE WithSlope<T> times_sigmoid(Vec<T> x, Vec<T> magnitude, Vec<T> magni
   const Vec<T> zero(0), one(1), lowest(ExpTable<T>::lowest_product);
   const auto far = magnitude > -lowest, left = x < zero;
   const ExpSplit<T> p = exp_split(select(far, lowest, -magnitude), -magnitude_low);
-  const Vec<T> rest = p.high + p.low, t = scale_down(rest + one, p.n), reached = select(x < lowest, lowest, x);
+  const bool normal = all_set(magnitude <= Vec<T>(ExpTable<T>::power_is_normal));
+  const Vec<T> rest = p.high + p.low, t = scale_down(rest + one, p.n, normal), reached = select(x < lowest, lowest, x);
   const Vec<T> y = over_one_plus(select(left, fma(reached, rest, reached), x), t);
   const Vec<T> r = one / (one + t), tr = t * r;
   const Vec<T> slope = fma(reached * (tr * r), dz, select(left, tr, r));
-  return {select(left, scale_down(y, p.n), select(far, x, y)), select(far, select(left, Vec<T>(T(-0.0)), one), slope)};
+  return {select(left, scale_down(y, p.n, normal), select(far, x, y)),
+          select(far, select(left, Vec<T>(T(-0.0)), one), slope)};
 }
 
 // x σ(x)

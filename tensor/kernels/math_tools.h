@@ -97,10 +97,15 @@ template <class T> FOVEA_INLINE Vec<T> scale(Vec<T> x, Whole<T> n) {
 }
 
 // The same for n ≤ 0.
-template <class T> FOVEA_INLINE Vec<T> scale_down(Vec<T> x, Whole<T> n, int offset = 0) {
+template <class T> FOVEA_INLINE Vec<T> scale_down(Vec<T> x, Whole<T> n) {
   constexpr int half = (Ieee<T>::bias + 1) / 2;
   constexpr T up = T(uint64_t(1) << 32) * (half == 64 ? T(uint64_t(1) << 32) : T(0x1p480));
-  return x * power_of_two(n, half + offset) * Vec<T>(1 / up);
+  return x * power_of_two(n, half) * Vec<T>(1 / up);
+}
+// The same where, nearly always, each result is `normal` or its n = 0: then n is just added to the exponent of x.
+template <class T> FOVEA_INLINE Vec<T> scale_down(Vec<T> x, Whole<T> n, bool normal) {
+  if (!__builtin_expect(normal, 1)) return scale_down(x, n);
+  return from_unsigned<T>(unsigned_bits(x) + (unsigned_bits(n.shifted) << Ieee<T>::mantissa_bits));
 }
 
 // A number as an unevaluated sum, |low| ≤ ulp(high): about twice the digits of T.

@@ -201,6 +201,23 @@ template <class T> struct Vec {
   static FOVEA_INLINE Bits sign_bit() { return Bits{} + (Int(1) << (8 * sizeof(T) - 1)); }
 };
 
+// Whether all lanes of a mask are set.
+template <class Bits> FOVEA_INLINE bool all_set(Bits mask) {
+#if defined(__AVX2__)
+  typedef float Part __attribute__((vector_size(32)));
+  Part parts[sizeof mask / sizeof(Part)];
+  std::memcpy(parts, &mask, sizeof mask);
+  int lanes = 0xFF;
+  for (const Part& part : parts) lanes &= __builtin_ia32_movmskps256(part);
+  return lanes == 0xFF;
+#else
+  uint64_t words[sizeof mask / 8], lanes = ~uint64_t(0);
+  std::memcpy(words, &mask, sizeof mask);
+  for (const uint64_t word : words) lanes &= word;
+  return lanes == ~uint64_t(0);
+#endif
+}
+
 // As many elements as fit into a register as f64.
 template <class T> FOVEA_INLINE Vec<double> widen(const T* from) {
   typedef T Part __attribute__((vector_size(Vec<double>::size * sizeof(T))));
