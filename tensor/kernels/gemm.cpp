@@ -16,22 +16,36 @@ template <class T> constexpr int64_t kDepth = 2048 / sizeof(T);
 template <class T> constexpr int64_t kBlock = (320 << 10) / sizeof(T);
 
 // One row of tiles over n columns: panel after panel of B, `panel` elements apart. The next tile of C is fetched
-// meanwhile.
-template <class T, int Rows, int Vectors>
+// meanwhile; so is the next tile of A where its rows lie in memory, a cache line of each at a time.
+template <class T, int Rows, int Vectors, Layout A>
 __attribute__((noinline)) void multiply_panels(int64_t n, Tile<T> tile, int64_t panel) {
-  constexpr int L = Vec<T>::size, width = Vectors * L;
-  for (; n > 0; n -= width, tile.b += panel, tile.c += width) {
+  constexpr int L = Vec<T>::size, width = Vectors * L, line = 64 / int(sizeof(T));
+  const T* const next = tile.a + Rows * tile.a_row;
+  for (int64_t ahead = 0, columns = n; n > 0; n -= width, tile.b += panel, tile.c += width, ahead += line) {
     tile.last = n < width ? int(n) - (width - L) : L;
     FOVEA_EACH_LANE
     for (int i = 0; i < Rows; ++i) __builtin_prefetch(tile.c + i * tile.ldc + width, 1);
-    multiply_tile<T, Rows, Vectors>(tile);
+    for (int64_t p = ahead; A == Layout::rows && p < tile.k; p += columns) {
+      FOVEA_EACH_LANE
+      for (int i = 0; i < Rows; ++i) __builtin_prefetch(next + i * tile.a_row + p);
+    }
+    multiply_tile<T, Rows, Vectors, A>(tile);
   }
 }
 
 template <class T, int Vectors, int Rows = kTileRows>
 FOVEA_INLINE void multiply_panels_of(int64_t rows, int64_t n, const Tile<T>& tile, int64_t panel) {
-  if (rows == Rows) return multiply_panels<T, Rows, Vectors>(n, tile, panel);
-  if constexpr (Rows > 1) multiply_panels_of<T, Vectors, Rows - 1>(rows, n, tile, panel);
+  if (rows != Rows) {
+    if constexpr (Rows > 1) multiply_panels_of<T, Vectors, Rows - 1>(rows, n, tile, panel);
+  } else if constexpr (!kKnowsLayout<Rows, Vectors>) {
+    multiply_panels<T, Rows, Vectors, Layout::any>(n, tile, panel);
+  } else if (tile.a_col == 1) {
+    multiply_panels<T, Rows, Vectors, Layout::rows>(n, tile, panel);
+  } else if (tile.a_col == Rows && tile.b_row == Vectors * Vec<T>::size) {
+    multiply_panels<T, Rows, Vectors, Layout::packed>(n, tile, panel);
+  } else {
+    multiply_panels<T, Rows, Vectors, Layout::columns>(n, tile, panel);
+  }
 }
 
 template <class T> using Operand = typename GemmTable<T>::Operand;

@@ -24,6 +24,21 @@ constexpr int kTileVectors = 2;
 // so less often for its work.
 constexpr int kTileUnroll = kTileRows > 6 ? 4 : 8;
 
+// How the operands of a tile lie. Strides that are known when compiled become part of the addresses, so that the loop
+// holds little but loads and multiplications: where two threads share a core, each can start three instructions a cycle
+// (Zen 3), and two of those are to multiply.
+enum class Layout {
+  packed,   // a_row = 1, a_col = the tile's rows; B packed too, b_row = the tile's columns
+  rows,     // a_col = 1
+  columns,  // a_row = 1
+  any
+};
+
+// Tiles of full height, and those one row lower, have code for each layout, for most products have no other. High tiles
+// do not: they take long to compile, and have fewer other instructions for their multiplications.
+template <int Rows, int Vectors>
+constexpr bool kKnowsLayout = kTileRows <= 6 && Rows + 1 >= kTileRows&& Vectors == kTileVectors;
+
 // One tile's work.
 template <class T> struct Tile {
   int64_t k = 0;
@@ -37,7 +52,7 @@ template <class T> struct Tile {
   int last = Vec<T>::size;  // columns of C that the last vector holds: it may reach beyond the matrix
 };
 
-template <class T, int Rows, int Vectors> FOVEA_INLINE void multiply_tile(const Tile<T>& t) {
+template <class T, int Rows, int Vectors, Layout A> FOVEA_INLINE void multiply_tile(const Tile<T>& t) {
   constexpr int L = Vec<T>::size, V = Vectors;
   Vec<T> sum[Rows][V];
   FOVEA_EACH_LANE
@@ -49,15 +64,18 @@ template <class T, int Rows, int Vectors> FOVEA_INLINE void multiply_tile(const 
       sum[i / V][i % V] = i % V + 1 == V && t.last < L ? Vec<T>::load_first(c, t.last) : Vec<T>::load(c);
     }
   }
+  const int64_t a_row = A == Layout::packed || A == Layout::columns ? 1 : t.a_row;
+  const int64_t a_col = A == Layout::packed ? Rows : A == Layout::rows ? 1 : t.a_col;
+  const int64_t b_row = A == Layout::packed ? kTileVectors * L : t.b_row;
   const T *a = t.a, *b = t.b;
 #pragma GCC unroll kTileUnroll
-  for (int64_t p = 0; p < t.k; ++p, a += t.a_col, b += t.b_row) {
+  for (int64_t p = 0; p < t.k; ++p, a += a_col, b += b_row) {
     Vec<T> row[V];
     FOVEA_EACH_LANE
     for (int v = 0; v < V; ++v) row[v] = Vec<T>::load(b + v * L);
     FOVEA_EACH_LANE
     for (int i = 0; i < Rows; ++i) {
-      const Vec<T> left(a[i * t.a_row]);
+      const Vec<T> left(a[i * a_row]);
       FOVEA_EACH_LANE
       for (int v = 0; v < V; ++v) sum[i][v] = fma(left, row[v], sum[i][v]);
     }
