@@ -1,5 +1,6 @@
 #include "tensor/tensor.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -17,6 +18,14 @@ template <class To, class From> To convert(From value) {
     return static_cast<To>(value);
 }
 
+// The same value n times: a block of it, and copies of the block, which are vectorised for every type.
+template <class T> void repeat(T value, T* y, int64_t n) {
+  const int64_t block = std::min<int64_t>(n, 256);
+  std::fill_n(y, block, value);
+  for (int64_t i = block; i < n; i += block)
+    std::memcpy(static_cast<void*>(y + i), y, size_t(std::min(block, n - i)) * sizeof(T));
+}
+
 template <class From, class To> void copy_converted(const Tensor& from, Tensor& to) {
   const Loop loop(to.shape(), {broadcast_strides(from.shape(), from.strides(), to.shape()), to.strides()});
   const From* source = from.data<From>();
@@ -27,6 +36,8 @@ template <class From, class To> void copy_converted(const Tensor& from, Tensor& 
     To* y = target + at[1];
     if (std::is_same_v<From, To> && from_stride == 1 && to_stride == 1) {
       std::memcpy(static_cast<void*>(y), x, size_t(n) * sizeof(To));
+    } else if (from_stride == 0 && to_stride == 1) {
+      repeat(convert<To>(*x), y, n);
     } else {
       for (int64_t i = 0; i < n; ++i) y[i * to_stride] = convert<To>(x[i * from_stride]);
     }

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "tensor/elementwise.h"
+#include "tensor/reduce.h"
 #include "tensor/views.h"
 
 using namespace fovea;
@@ -15,6 +16,23 @@ TEST_CASE("an undefined tensor says so when it is used") {
   const Tensor x;
   CHECK_FALSE(x.defined());
   CHECK_THROWS_WITH_AS(exp(x), "tensor: undefined (default-constructed) where one with elements is needed", ValueError);
+}
+
+TEST_CASE("fill_ writes every element of what it is given, and nothing beside it") {
+  for (const DType dtype : {DType::f32, DType::f64, DType::i64, DType::boolean}) {
+    for (const int64_t count : {1, 255, 256, 257, 511, 512, 700, 20000}) {
+      CAPTURE(count);
+      Tensor row = zeros({count + 2}, dtype), table = zeros({count + 2, 3}, dtype);
+      narrow(row, 0, 1, count).fill_(1);
+      select(narrow(table, 0, 1, count), 1, 1).fill_(1);
+      for (const Tensor& x : {row, select(table, 1, 1)}) {
+        CHECK(sum(x.to(DType::f64)).item() == double(count));
+        CHECK(x.at({0}) == 0);
+        CHECK(x.at({count + 1}) == 0);
+      }
+      CHECK(sum(table.to(DType::f64)).item() == double(count));
+    }
+  }
 }
 
 TEST_CASE("factories") {
