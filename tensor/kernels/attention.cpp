@@ -65,6 +65,8 @@ template <class T> void hide(const ScoreTile<T>& tile, const bool* keep, int64_t
 
 // --- forward -----------------------------------------------------------------------------------------------------
 
+// row_max and scale_row for the short rows of a tile: inlined, for a call would take as long as its work. n is a
+// multiple of 16.
 template <class T> FOVEA_INLINE T largest_score(int64_t n, const T* s) {
   Lanes16<T> most(-kInfinity<T>);
   walk_whole(n, Operands<T, 1, 0>{{s}}, [&](const Vec<T>* v, Vec<T>*, int part) FOVEA_INLINE_LAMBDA {
@@ -73,6 +75,7 @@ template <class T> FOVEA_INLINE T largest_score(int64_t n, const T* s) {
   return most.reduce([](auto a, auto b) FOVEA_INLINE_LAMBDA { return a > b ? a : b; });
 }
 
+// Any n.
 template <class T> FOVEA_INLINE void multiply_row(int64_t n, T factor, T* x) {
   int64_t i = 0;
   for (; i + Vec<T>::size <= n; i += Vec<T>::size) (Vec<T>::load(x + i) * Vec<T>(factor)).store(x + i);

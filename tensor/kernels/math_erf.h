@@ -92,6 +92,7 @@ template <class T> FOVEA_INLINE WithSlope<T> gelu_with_slope(Vec<T> x) {
   const Vec<T> tail = scale_down(q + fma(q, m.high, fma(q, m.low, q_low)), m.n, normal);
   const Vec<T> k = fma(a, Vec<T>(T(-0.39894228040143267794)), Vec<T>(0.5) * r);
   const Vec<T> slope = scale_down(fma(k, m.high, fma(k, m.low, k)), m.n, normal);
+  // x - tail on the right, -tail on the left, -0 at -0.
   return {larger(Vec<T>(T(-0.0)), x) - tail, select(x < Vec<T>(0), slope, one - slope)};
 }
 template <class T> FOVEA_INLINE Vec<T> gelu(Vec<T> x) { return gelu_with_slope(x).value; }
