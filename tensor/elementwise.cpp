@@ -155,11 +155,11 @@ Tensor map_with_slope(size_t index, const void* functor, const char* name, const
   Tensor y = empty(x.shape(), x.dtype());
   slope = empty(x.shape(), x.dtype());
   with_floating(x.dtype(), name, [&]<class T>(T) {
-    const auto loop = table_of<T>(*kernels().map).with_slope[index];
+    const MapTable<T>& table = table_of<T>(*kernels().map);
     const T* from = x.data<T>();
     T *to = y.data<T>(), *slopes = slope.data<T>();
     parallel_for(x.count(), kGrain, [&](int64_t first, int64_t last) {
-      loop(functor, last - first, from + first, to + first, slopes + first);
+      table.run_slope(table.with_slope[index], functor, last - first, from + first, to + first, slopes + first);
     });
   });
   return y;

@@ -70,6 +70,18 @@ void run2(typename MapTable<T>::Loop2 loop, const void* functor, int64_t n, cons
              });
 }
 
+template <class T>
+void run_slope(typename MapTable<T>::SlopeLoop loop, const void* functor, int64_t n, const T* x, T* y, T* slope) {
+  constexpr int lanes = Vec<T>::size;
+  const int64_t rest = n % lanes, whole = n - rest;
+  loop(functor, whole, x, y, slope);
+  if (!rest) return;
+  T from[lanes] = {}, value[lanes], derivative[lanes];
+  for (int64_t i = 0; i < rest; ++i) from[i] = x[whole + i];
+  loop(functor, lanes, from, value, derivative);
+  for (int64_t i = 0; i < rest; ++i) y[whole + i] = value[i], slope[whole + i] = derivative[i];
+}
+
 // flatten: the functor is inlined whole, however long; else its constants are loaded anew for each vector.
 template <class F, class T> [[gnu::flatten]] void unary(const void* functor, int64_t n, const T* x, T* y) {
   const F f = *static_cast<const F*>(functor);
@@ -79,15 +91,10 @@ template <class F, class T> [[gnu::flatten]] void unary(const void* functor, int
 template <class F, class T>
 [[gnu::flatten]] void value_and_slope(const void* functor, int64_t n, const T* x, T* y, T* slope) {
   const F f = *static_cast<const F*>(functor);
-  constexpr int lanes = Vec<T>::size;
-  T rest[3][lanes] = {};  // what does not fill a register, and its results
-  for (int64_t i = 0; i < n; i += lanes) {
-    const bool whole = n - i >= lanes;
-    for (int64_t k = i; !whole && k < n; ++k) rest[0][k - i] = x[k];
-    const auto both = f.with_slope(Vec<T>::load(whole ? x + i : rest[0]));
-    both.value.store(whole ? y + i : rest[1]);
-    both.slope.store(whole ? slope + i : rest[2]);
-    for (int64_t k = i; !whole && k < n; ++k) y[k] = rest[1][k - i], slope[k] = rest[2][k - i];
+  for (int64_t i = 0; i < n; i += Vec<T>::size) {
+    const auto both = f.with_slope(Vec<T>::load(x + i));
+    both.value.store(y + i);
+    both.slope.store(slope + i);
   }
 }
 template <class F, class T> constexpr typename MapTable<T>::SlopeLoop slope_loop() {
@@ -121,8 +128,9 @@ void where(int64_t n, const bool* c, int64_t c_stride, const T* a, int64_t a_str
 
 template <class T, class... F, class... G>
 constexpr MapTable<T> make_table(functor::FunctorList<F...>, functor::FunctorList<G...>) {
-  return {{unary<F, T>...}, {slope_loop<F, T>()...}, {gradient<F, T>...}, {binary<G, T>...}, run1<T>, run2<T>,
-          where<T>};
+  return {
+      {unary<F, T>...}, {slope_loop<F, T>()...}, {gradient<F, T>...}, {binary<G, T>...}, run1<T>, run2<T>, run_slope<T>,
+      where<T>};
 }
 
 }  // namespace

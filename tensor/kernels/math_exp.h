@@ -141,9 +141,9 @@ template <class T>
 FOVEA_INLINE WithSlope<T> times_sigmoid(Vec<T> x, Vec<T> magnitude, Vec<T> magnitude_low, Vec<T> dz) {
   const Vec<T> zero(0), one(1), lowest(ExpTable<T>::lowest_product);
   const auto far = magnitude > -lowest, left = x < zero;
-  const ExpSplit<T> p = exp_split(select(far, lowest, -magnitude), -magnitude_low);
+  const ExpSplit<T> p = exp_split(larger(lowest, -magnitude), -magnitude_low);
   const bool normal = all_set(magnitude <= Vec<T>(ExpTable<T>::power_is_normal));
-  const Vec<T> rest = p.high + p.low, t = scale_down(rest + one, p.n, normal), reached = select(x < lowest, lowest, x);
+  const Vec<T> rest = p.high + p.low, t = scale_down(rest + one, p.n, normal), reached = larger(lowest, x);
   const Vec<T> y = over_one_plus(select(left, fma(reached, rest, reached), x), t);
   const Vec<T> r = one / (one + t), tr = t * r;
   const Vec<T> slope = fma(reached * (tr * r), dz, select(left, tr, r));
