@@ -402,13 +402,5 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    return run(argc, argv);
-  } catch (const UsageError& error) {
-    std::cerr << error.what() << "\n";
-    return 2;
-  } catch (const std::exception& error) {
-    std::cerr << "char_gpt: " << error.what() << "\n";
-    return 1;
-  }
+  return run_program("char_gpt", [&] { return run(argc, argv); });
 }

@@ -1,6 +1,7 @@
 // The examples' command line: values, mistakes, help, the command to type again.
 #include <cstdint>
 #include <cstdio>
+#include <iostream>
 #include <limits>
 #include <sstream>
 
@@ -169,4 +170,19 @@ TEST_CASE("nearest: insertions, omissions, changes, swaps and beginnings") {
   CHECK(nearest("--context", flags) == "");
   CHECK(nearest("", flags) == "");
   CHECK(nearest("x", {}) == "");
+}
+
+TEST_CASE("a program ends in a message and a status, whatever is thrown") {
+  const auto run = [](const std::function<int()>& program) {
+    std::ostringstream errors;
+    std::streambuf* const before = std::cerr.rdbuf(errors.rdbuf());
+    const int status = run_program("train", program);
+    std::cerr.rdbuf(before);
+    return std::pair(status, errors.str());
+  };
+  CHECK(run([] { return 3; }) == std::pair(3, std::string()));
+  CHECK(run([]() -> int { throw UsageError("train: --steps wants a number"); }) ==
+        std::pair(2, std::string("train: --steps wants a number\n")));
+  CHECK(run([]() -> int { throw MemoryError("randn: no memory"); }) ==
+        std::pair(1, std::string("train: randn: no memory\n")));
 }

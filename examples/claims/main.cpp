@@ -141,7 +141,7 @@ int run_book(const std::vector<Claim>& claims, const Options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
+  return lib::run_program("claims", [&] {
     Options options;
     lib::Args args = arguments(options);
     if (args.parse(argc, argv) == lib::Args::Outcome::handled) return 0;
@@ -149,11 +149,5 @@ int main(int argc, char** argv) {
     if (!options.list) return run_book(claims, options);
     list(claims);
     return 0;
-  } catch (const lib::UsageError& error) {
-    std::cerr << error.what() << '\n';
-    return 2;
-  } catch (const std::exception& error) {
-    std::cerr << "claims: " << error.what() << '\n';
-    return 1;
-  }
+  });
 }

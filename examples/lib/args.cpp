@@ -251,4 +251,16 @@ std::string shell_quote(const std::string& word) {
   return quoted + "'";
 }
 
+int run_program(const char* name, const std::function<int()>& program) {
+  try {
+    return program();
+  } catch (const UsageError& error) {
+    std::cerr << error.what() << "\n";
+    return 2;
+  } catch (const std::exception& error) {
+    std::cerr << name << ": " << error.what() << "\n";
+    return 1;
+  }
+}
+
 }  // namespace fovea::lib

@@ -9,6 +9,7 @@
 // says what is wanted; the usual answer is to print it and exit with 2.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <iosfwd>
 #include <limits>
 #include <stdexcept>
@@ -86,5 +87,9 @@ class Args {
   std::vector<Entry> entries_;
   std::vector<std::string> typed_;
 };
+
+// What a program's main() does: runs it, and turns an exception into a message and an exit status, 2 for a UsageError
+// and 1 for any other.
+int run_program(const char* name, const std::function<int()>& program);
 
 }  // namespace fovea::lib

@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <iostream>
 #include <vector>
 
 #include "autograd/tape.h"
@@ -108,12 +107,9 @@ int main(int argc, char** argv) {
                          {"--form NAME", &form, "what to measure", {.one_of = {"both", "tiled", "composed"}}},
                          {"--rounds R", &rounds, "how often; the median counts", {.at_least = 1}},
                          {"--json", &json, "print a JSON object per form"}});
-  try {
+  return lib::run_program("bench_attention", [&] {
     if (args.parse(argc, argv) == lib::Args::Outcome::handled) return 0;
     if (thread_count > 0) set_threads(int(thread_count));
     return run(length, heads, dim, form, rounds, json);
-  } catch (const lib::UsageError& error) {
-    std::cerr << error.what() << "\n";
-    return 2;
-  }
+  });
 }

@@ -10,7 +10,6 @@
 #include <cstdio>
 #include <cstring>
 #include <functional>
-#include <iostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -178,9 +177,7 @@ std::pair<int64_t, int64_t> parse_shape(const std::string& text) {
   return {rows, columns};
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   Bench bench;
   int64_t thread_count = 0;
   std::vector<std::string> shapes = {"3072x256", "1024x384"};
@@ -190,16 +187,11 @@ int main(int argc, char** argv) {
                          {"--only NAME...", &bench.only, "just the operations with one of these in their name"},
                          {"--seconds S", &bench.seconds, "how long to measure each", {.at_least = 0}},
                          {"--json", &bench.json, "print a JSON object per operation"}});
-  try {
-    if (args.parse(argc, argv) == lib::Args::Outcome::handled) return 0;
-    if (thread_count > 0) set_threads(int(thread_count));
-    for (const std::string& shape : shapes) {
-      const auto [rows, columns] = parse_shape(shape);
-      bench_shape(bench, rows, columns);
-    }
-  } catch (const lib::UsageError& error) {
-    std::cerr << error.what() << "\n";
-    return 2;
+  if (args.parse(argc, argv) == lib::Args::Outcome::handled) return 0;
+  if (thread_count > 0) set_threads(int(thread_count));
+  for (const std::string& shape : shapes) {
+    const auto [rows, columns] = parse_shape(shape);
+    bench_shape(bench, rows, columns);
   }
   bench_embedding(bench);
 
@@ -211,4 +203,11 @@ int main(int argc, char** argv) {
   std::vector<NamedParameter> named;
   for (size_t i = 0; i < large.size(); ++i) named.push_back({"p" + std::to_string(i), &large[i]});
   bench_optimizer(bench, "4M", named);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return lib::run_program("bench_ops", [&] { return run(argc, argv); });
 }

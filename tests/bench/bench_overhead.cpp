@@ -3,7 +3,6 @@
 //
 //   bench_overhead [--seconds S] [--json]
 #include <cstdio>
-#include <iostream>
 #include <vector>
 
 #include "autograd/autograd.h"
@@ -66,11 +65,9 @@ int main(int argc, char** argv) {
   lib::Args args("bench_overhead", "Measures what an operation costs beside its arithmetic.");
   args.group("Options", {{"--seconds S", &seconds, "how long to measure each", {.at_least = 0}},
                          {"--json", &json, "print a JSON object per operation"}});
-  try {
+  return lib::run_program("bench_overhead", [&] {
     if (args.parse(argc, argv) == lib::Args::Outcome::handled) return 0;
-  } catch (const lib::UsageError& error) {
-    std::cerr << error.what() << "\n";
-    return 2;
-  }
-  run(seconds, json);
+    run(seconds, json);
+    return 0;
+  });
 }

@@ -125,12 +125,9 @@ int main(int argc, char** argv) {
                          {"--seconds S", &seconds, "how long to measure", {.at_least = 0}},
                          {"--json", &json, "print a JSON object"},
                          {"--profile", &profile, "print where the time goes, too"}});
-  try {
+  return lib::run_program("bench_step", [&] {
     if (args.parse(argc, argv) == lib::Args::Outcome::handled) return 0;
     if (thread_count > 0) set_threads(int(thread_count));
     return run(config, seconds, json, profile);
-  } catch (const lib::UsageError& error) {
-    std::cerr << error.what() << "\n";
-    return 2;
-  }
+  });
 }
