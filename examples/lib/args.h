@@ -6,7 +6,7 @@
 //   if (args.parse(argc, argv) == Args::Outcome::handled) return 0;
 //
 // A variable's value when its flag is declared is the default. A user's mistake throws UsageError with a message that
-// says what is wanted; the usual answer is to print it and exit with 2.
+// says what is wanted; run_program prints it and ends with 2.
 #pragma once
 #include <cstdint>
 #include <functional>
