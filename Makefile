@@ -30,31 +30,34 @@ LDFLAGS  += -fsanitize=$(SAN)
 endif
 
 # --- instruction sets: each file of tensor/kernels/ is compiled once per level -----------------------------------
-# A build holds those that this machine can run: a fifth less to compile where there is no AVX-512. LEVELS=all takes
-# them all, for a library that goes elsewhere. Whatever a build holds, it runs everywhere.
+# The library holds the best level of this machine: each costs a fifth of a build. LEVELS=all takes them all, for a
+# library that goes elsewhere; which one runs is decided when it starts.
 TARGET   := $(shell $(CXX) -dumpmachine)
 ifneq ($(filter x86_64%,$(TARGET)),)
 ALL_LEVELS := baseline avx2 avx512
-WIDE_LEVEL := wide
 NATIVE   := $(shell $(CXX) -march=native -dM -E -x c++ /dev/null)
 if_native = $(if $(filter-out $(NATIVE),$(2)),,$(1))
-LEVELS   ?= $(strip baseline $(call if_native,avx2,__AVX2__ __FMA__) \
-            $(call if_native,avx512,__AVX512F__ __AVX512DQ__ __AVX512VL__ __AVX512BW__))
+OWN_LEVELS := $(strip baseline $(call if_native,avx2,__AVX2__ __FMA__) \
+              $(call if_native,avx512,__AVX512F__ __AVX512DQ__ __AVX512VL__ __AVX512BW__))
+WIDE_LEVEL := wide
 else
 ALL_LEVELS := baseline
-LEVELS   ?= all
+OWN_LEVELS := baseline
 endif
+LEVELS   ?= $(lastword $(OWN_LEVELS))
 ifeq ($(LEVELS),all)
 override LEVELS := $(ALL_LEVELS)
 endif
-ifneq ($(filter-out $(ALL_LEVELS),$(LEVELS))$(filter-out $(LEVELS),baseline),)
-$(error LEVELS='$(LEVELS)': this is all, or baseline and others of: $(ALL_LEVELS))
+ifneq ($(filter-out $(ALL_LEVELS),$(LEVELS))$(if $(LEVELS),,none),)
+$(error LEVELS='$(LEVELS)': this is all, or some of: $(ALL_LEVELS))
 endif
 FLAGS    += $(patsubst %,-DFOVEA_WITHOUT_%,$(filter-out $(LEVELS),$(ALL_LEVELS)))
+# The tests and the benchmarks have the others too that this machine can run.
+OTHER_LEVELS := $(filter-out $(LEVELS),$(OWN_LEVELS)) $(WIDE_LEVEL)
 LEVEL_FLAGS_baseline :=
 LEVEL_FLAGS_avx2     := -mavx2 -mfma
 LEVEL_FLAGS_avx512   := -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma -mprefer-vector-width=512
-# Only for the tests: the source for the 64-byte vectors of AVX-512, on machines that have AVX2.
+# The source for the 64-byte vectors of AVX-512, proven on machines that have only AVX2.
 LEVEL_FLAGS_wide     := -DFOVEA_VECTOR_BYTES=64 $(LEVEL_FLAGS_avx2)
 # Vectors only ever pass between inlined functions, so the note about their calling convention does not apply.
 KERNEL_FLAGS := $(OPT_KERNELS) -Wno-psabi $(if $(findstring address,$(SAN)),--param asan-stack=0)
@@ -77,8 +80,8 @@ UNIT_lib     := $(filter-out examples/lib/own_text.cpp $(UNIT_book),$(sort $(wil
 # the long units; the examples come last, short ones at the end.
 compiled_for = $(foreach level,$(1),$(KERNELS:tensor/kernels/%.cpp=$(BUILD)/kernels/$(level)/%.o))
 UNITS    := tensor autograd nn files lib
-OBJECTS  := $(call compiled_for,baseline) $(patsubst %,$(BUILD)/unit/%.o,$(filter-out lib,$(UNITS))) \
-            $(call compiled_for,$(filter-out baseline,$(LEVELS)))
+OBJECTS  := $(call compiled_for,$(firstword $(LEVELS))) $(patsubst %,$(BUILD)/unit/%.o,$(filter-out lib,$(UNITS))) \
+            $(call compiled_for,$(wordlist 2,9,$(LEVELS)))
 LIBRARY  := $(BUILD)/libfovea.a
 PCH      := $(BUILD)/pch/std.h
 
@@ -86,9 +89,9 @@ EXAMPLES := $(patsubst examples/%.cpp,$(BUILD)/bin/%,$(wildcard examples/[a-z]*.
 HELPERS  := $(BUILD)/unit/lib.o $(BUILD)/obj/examples/lib/own_text.o
 FRAME    := $(BUILD)/unit/frame.o $(BUILD)/unit/book.o
 CLAIMS   := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard examples/claims/*.cpp)) $(BUILD)/claims_sources.o
-TESTS    := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(wildcard tests/*.cpp))
-WIDE     := $(call compiled_for,$(WIDE_LEVEL))
-PROBES   := $(foreach level,$(LEVELS) $(WIDE_LEVEL),$(patsubst tests/levels/%.cpp,$(BUILD)/levels/$(level)/%.o,$(wildcard tests/levels/*.cpp)))
+TESTS    := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(filter-out tests/more_isas.cpp,$(wildcard tests/*.cpp)))
+OTHERS   := $(call compiled_for,$(OTHER_LEVELS)) $(BUILD)/obj/tests/more_isas.o
+PROBES   := $(foreach level,$(LEVELS) $(OTHER_LEVELS),$(patsubst tests/levels/%.cpp,$(BUILD)/levels/$(level)/%.o,$(wildcard tests/levels/*.cpp)))
 BENCHES  := $(patsubst tests/bench/%.cpp,$(BUILD)/bin/%,$(wildcard tests/bench/*.cpp))
 
 # All cores, unless a number of jobs is given.
@@ -146,7 +149,7 @@ $(BUILD)/levels/$(1)/%.o: tests/levels/%.cpp $(STAMP)
 	$$(call say,c++,"$$< ($(1))")
 	$$(Q)$$(CXX) $$(FLAGS) $$(KERNEL_FLAGS) $$(LEVEL_FLAGS_$(1)) -DFOVEA_LEVEL=$(1) -MMD -MP -c $$< -o $$@
 endef
-$(foreach level,$(LEVELS) $(WIDE_LEVEL),$(eval $(call KERNEL_RULE,$(level))))
+$(foreach level,$(LEVELS) $(OTHER_LEVELS),$(eval $(call KERNEL_RULE,$(level))))
 
 # What char_gpt trains on when it is given no text.
 OWN_TEXT := $(BUILD)/own_text.txt
@@ -173,7 +176,7 @@ $(BUILD)/bin/%: $(BUILD)/obj/examples/%.o $(HELPERS) $(LIBRARY)
 	$(call say,link,$@)
 	$(Q)$(CXX) $^ $(LDFLAGS) -o $@
 
-$(BUILD)/bin/%: $(BUILD)/obj/tests/bench/%.o $(HELPERS) $(LIBRARY)
+$(BUILD)/bin/%: $(BUILD)/obj/tests/bench/%.o $(OTHERS) $(HELPERS) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call say,link,$@)
 	$(Q)$(CXX) $^ $(LDFLAGS) -o $@
@@ -199,13 +202,13 @@ $(BUILD)/doctest/doctest/doctest.h:
 	|| curl -fsSL -o $@ https://raw.githubusercontent.com/doctest/doctest/v2.4.9/doctest/doctest.h \
 	|| wget -qO $@ https://raw.githubusercontent.com/doctest/doctest/v2.4.9/doctest/doctest.h
 
-$(BUILD)/bin/tests: $(TESTS) $(WIDE) $(FRAME) $(HELPERS) $(LIBRARY)
+$(BUILD)/bin/tests: $(TESTS) $(OTHERS) $(FRAME) $(HELPERS) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call say,link,$@)
 	$(Q)$(CXX) $(filter %.o,$^) -Wl,--whole-archive $(LIBRARY) -Wl,--no-whole-archive $(LDFLAGS) -o $@
 
 # One file of tests by itself: make build/bin/test_shape
-$(BUILD)/bin/test_%: $(BUILD)/obj/tests/test_%.o $(filter-out $(BUILD)/obj/tests/test_%,$(TESTS)) $(WIDE) $(FRAME) $(HELPERS) $(LIBRARY)
+$(BUILD)/bin/test_%: $(BUILD)/obj/tests/test_%.o $(filter-out $(BUILD)/obj/tests/test_%,$(TESTS)) $(OTHERS) $(FRAME) $(HELPERS) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call say,link,$@)
 	$(Q)$(CXX) $(filter %.o,$^) -Wl,--whole-archive $(LIBRARY) -Wl,--no-whole-archive $(LDFLAGS) -o $@

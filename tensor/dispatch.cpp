@@ -1,6 +1,7 @@
 #include "tensor/dispatch.h"
 
 #include <atomic>
+#include <optional>
 
 #include "tensor/cpu.h"
 #include "tensor/environment.h"
@@ -22,49 +23,71 @@ extern const Kernels all_kernels;
 namespace {
 
 constexpr int kIsas = 4;
+constexpr Isa kIsasOfMachines[] = {Isa::baseline, Isa::avx2, Isa::avx512};
 
 bool cpu_has(Isa isa) {
   return isa == Isa::baseline || (isa == Isa::avx2 && cpu_has_avx2()) || (isa == Isa::avx512 && cpu_has_avx512());
 }
 
-// The levels that this machine can run and this build holds (LEVELS in the Makefile), by the number of their Isa; null
-// for the others.
-std::atomic<const Kernels*>* levels() {
-  static std::atomic<const Kernels*> table[kIsas] = {
-    &baseline::all_kernels,
+// The kernels of a level that this build holds (LEVELS in the Makefile); null for the others.
+const Kernels* built(Isa isa) {
+  switch (isa) {
+#ifndef FOVEA_WITHOUT_baseline
+    case Isa::baseline: return &baseline::all_kernels;
+#endif
 #if defined(__x86_64__) && !defined(FOVEA_WITHOUT_avx2)
-    cpu_has(Isa::avx2) ? &avx2::all_kernels : nullptr,
-#else
-    nullptr,
+    case Isa::avx2: return &avx2::all_kernels;
 #endif
 #if defined(__x86_64__) && !defined(FOVEA_WITHOUT_avx512)
-    cpu_has(Isa::avx512) ? &avx512::all_kernels : nullptr,
+    case Isa::avx512: return &avx512::all_kernels;
 #endif
-  };
+    default: return nullptr;
+  }
+}
+
+const Kernels* usable(Isa isa) { return cpu_has(isa) ? built(isa) : nullptr; }
+
+// The levels that are built and that this machine can run, by the number of their Isa; null for the others.
+std::atomic<const Kernels*>* levels() {
+  static std::atomic<const Kernels*> table[kIsas] = {usable(Isa::baseline), usable(Isa::avx2), usable(Isa::avx512)};
   return table;
 }
 
+void append(std::string& names, Isa isa) { names += (names.empty() ? "" : ", ") + isa_name(isa); }
+
 std::string names_of_available() {
   std::string names;
-  for (Isa isa : available_isas()) names += (names.empty() ? "" : ", ") + isa_name(isa);
+  for (Isa isa : available_isas()) append(names, isa);
   return names;
+}
+
+[[noreturn]] void fail_without_kernels() {
+  std::string names;
+  for (Isa isa : kIsasOfMachines) {
+    if (built(isa)) append(names, isa);
+  }
+  fail(ErrorKind::value, "kernels: this build holds those for ", names, ", which this machine (", cpu_name(),
+       ") cannot run: build it here, or anywhere with make LEVELS=all");
+}
+
+[[noreturn]] void fail_for_lack_of(const std::string& name, const char* who_asks) {
+  bool on_machine = false;
+  for (Isa isa : kIsasOfMachines) on_machine = on_machine || (name == isa_name(isa) && cpu_has(isa));
+  fail(ErrorKind::value, who_asks, ": this ", on_machine ? "build (make LEVELS=all)" : "machine", " cannot run '", name,
+       "'; available: ", names_of_available());
 }
 
 // The level that FOVEA_ISA names, else the best one.
 Isa initial_isa() {
-  const std::vector<Isa> available = available_isas();
-  Isa best = Isa::baseline;
-  const auto wanted = environment_isa();
-  for (Isa isa : available) {
-    if (wanted && *wanted == isa_name(isa)) return isa;
+  const std::string wanted = environment_isa().value_or("");
+  std::optional<Isa> best;
+  for (Isa isa : available_isas()) {
+    if (wanted == isa_name(isa)) return isa;
     if (isa != Isa::wide) best = isa;
   }
-  if (wanted) {
-    fail(ErrorKind::value, "FOVEA_ISA: '", *wanted, "' is no instruction set that this machine ",
-         *wanted == missing_isa() ? "and this build (make LEVELS=all) have" : "can run",
-         "; available: ", names_of_available());
-  }
-  return best;
+  if (!best) fail_without_kernels();
+  if (!wanted.empty()) fail_for_lack_of(wanted, "FOVEA_ISA");
+  return *best;
 }
 
 std::atomic<const Kernels*> active{nullptr};
@@ -118,10 +141,7 @@ std::string missing_isa() {
 
 void set_isa(Isa isa) {
   const Kernels* table = levels()[int(isa)];
-  if (!table) {
-    fail(ErrorKind::value, "set_isa: this ", cpu_has(isa) ? "build (make LEVELS=all)" : "machine", " cannot run '",
-         isa_name(isa), "'; available: ", names_of_available());
-  }
+  if (!table) fail_for_lack_of(isa_name(isa), "set_isa");
   active = table;
 }
 

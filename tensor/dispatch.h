@@ -1,6 +1,6 @@
 // Which instruction set the kernels run with. Every file of tensor/kernels/ is compiled once per level, into
 // a namespace of the level's name; the best level that the machine has is picked when the first kernel is
-// asked for. (A build may leave levels out: LEVELS in the Makefile.)
+// asked for. A build holds the best level of the machine it is made on, or all of them: LEVELS in the Makefile.
 #pragma once
 #include <string>
 #include <vector>
@@ -32,6 +32,6 @@ std::vector<Isa> available_isas();  // what this machine can run and this build 
 std::string missing_isa();          // the best level of this machine, if the build does not hold it; else ""
 void set_isa(Isa isa);              // for tests and benchmarks; an error if the machine cannot run it
 
-void add_isa(Isa isa, const Kernels& table);  // for tests: makes a level of their own available
+void add_isa(Isa isa, const Kernels& table);  // for tests and benchmarks: a level that the library does not hold
 
 }  // namespace fovea

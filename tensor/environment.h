@@ -1,5 +1,5 @@
 // The one place that reads the environment: what a user can set without touching the program.
-//   FOVEA_ISA=baseline|avx2|avx512   the instruction set of the kernels (default: the best this machine has)
+//   FOVEA_ISA=baseline|avx2|avx512   the instruction set of the kernels (default: the best of this machine and build)
 //   FOVEA_THREADS=n                  how many threads work (default: the cores this process may use)
 #pragma once
 #include <cstdint>

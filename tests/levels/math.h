@@ -24,31 +24,30 @@ struct MathLevel {
   void (*pow_f64)(const double* x, const double* p, double* y, int64_t n);
 };
 
+// Null where the level is not compiled.
 namespace baseline {
-extern const MathLevel math_level;
+[[gnu::weak]] extern const MathLevel math_level;
 }
 namespace avx2 {
-extern const MathLevel math_level;
+[[gnu::weak]] extern const MathLevel math_level;
 }
 namespace avx512 {
-extern const MathLevel math_level;
+[[gnu::weak]] extern const MathLevel math_level;
 }
 namespace wide {
-extern const MathLevel math_level;
+[[gnu::weak]] extern const MathLevel math_level;
 }
 
-// The levels that this machine can run and this build holds, the baseline first.
+// The levels that are compiled and that this machine can run, the baseline first.
 inline std::vector<const MathLevel*> math_levels() {
-  std::vector<const MathLevel*> levels{&baseline::math_level};
-#if defined(__x86_64__)
-#ifndef FOVEA_WITHOUT_avx2
-  if (cpu_has_avx2()) levels.push_back(&avx2::math_level);
-#endif
-#ifndef FOVEA_WITHOUT_avx512
-  if (cpu_has_avx512()) levels.push_back(&avx512::math_level);
-#endif
-  if (cpu_has_avx2()) levels.push_back(&wide::math_level);
-#endif
+  std::vector<const MathLevel*> levels;
+  const auto add = [&](const MathLevel* level, bool runs) {
+    if (level && runs) levels.push_back(level);
+  };
+  add(&baseline::math_level, true);
+  add(&avx2::math_level, cpu_has_avx2());
+  add(&avx512::math_level, cpu_has_avx512());
+  add(&wide::math_level, cpu_has_avx2());
   return levels;
 }
 
