@@ -8,6 +8,7 @@ endif
 BUILD    ?= build
 PREFIX   ?= /usr/local
 VERSION  := 0.1.0
+comma    := ,
 SAN      ?=
 # Three degrees, for time where there are loops and for a quick build elsewhere. Kernels: -O2. The rest of tensor/: what
 # makes a difference to its loops; all of -O2 would take g++ a third longer for no gain that can be measured. What is built
@@ -51,9 +52,9 @@ endif
 ifneq ($(filter-out $(ALL_LEVELS),$(LEVELS))$(if $(LEVELS),,none),)
 $(error LEVELS='$(LEVELS)': this is all, or some of: $(ALL_LEVELS))
 endif
-FLAGS    += $(patsubst %,-DFOVEA_WITHOUT_%,$(filter-out $(LEVELS),$(ALL_LEVELS)))
-# The tests and the benchmarks have the others too that this machine can run.
-OTHER_LEVELS := $(filter-out $(LEVELS),$(OWN_LEVELS)) $(WIDE_LEVEL)
+# The tests and the benchmarks have the others too that this machine can run. (Under the sanitizers the wide one alone
+# would take a minute to compile.)
+OTHER_LEVELS := $(filter-out $(LEVELS),$(OWN_LEVELS)) $(if $(SAN),,$(WIDE_LEVEL))
 LEVEL_FLAGS_baseline :=
 LEVEL_FLAGS_avx2     := -mavx2 -mfma
 LEVEL_FLAGS_avx512   := -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma -mprefer-vector-width=512
@@ -111,6 +112,11 @@ STAMP := $(BUILD)/flags
 ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CXX) $(FLAGS))
 $(shell mkdir -p $(BUILD) && printf '%s\n' '$(CXX) $(FLAGS)' > $(STAMP))
 endif
+# With other levels only tensor/dispatch.cpp changes.
+HELD := $(BUILD)/levels_held
+ifneq ($(shell cat $(HELD) 2>/dev/null),$(LEVELS))
+$(shell printf '%s\n' '$(LEVELS)' > $(HELD))
+endif
 
 # The standard headers that several units include, parsed once: a third of the time of a build. What stands in them
 # is optimised as it was here, whatever the file that uses it asks for: so as tensor/ needs it.
@@ -137,6 +143,8 @@ $(BUILD)/unit/$(1).o: $(BUILD)/unit/$(1).cpp $(STAMP) $(PCH).gch
 endef
 $(foreach unit,$(UNITS) book frame,$(eval $(call UNIT_RULE,$(unit))))
 $(BUILD)/unit/tensor.o: FLAGS += $(OPT_TENSOR)
+$(BUILD)/unit/files.o: FLAGS += $(patsubst %,-DFOVEA_WITHOUT_%,$(filter-out $(LEVELS),$(ALL_LEVELS)))
+$(BUILD)/unit/files.o: $(HELD)
 
 define KERNEL_RULE
 $(BUILD)/kernels/$(1)/%.o: tensor/kernels/%.cpp $(STAMP)
@@ -191,8 +199,10 @@ $(BUILD)/bin/claims: $(CLAIMS) $(FRAME) $(HELPERS) $(LIBRARY)
 ifeq ($(shell printf '\043include <doctest/doctest.h>\n' | $(CXX) -E -x c++ - >/dev/null 2>&1 && echo found),)
 DOCTEST  := $(BUILD)/doctest/doctest/doctest.h
 endif
-# g++ 12 sees overlaps and dangling pointers in correct uses of std::string and initialiser lists.
-$(TESTS): FLAGS += $(if $(DOCTEST),-isystem $(BUILD)/doctest) -Wno-psabi \
+# g++ 12 sees overlaps and dangling pointers in correct uses of std::string and initialiser lists. Under the sanitizers
+# the text of the tests is not looked at for null and misaligned pointers: that would double its size.
+$(TESTS): FLAGS += $(if $(findstring undefined,$(SAN)),-fno-sanitize=null$(comma)alignment$(comma)object-size$(comma)vptr) \
+                   $(if $(DOCTEST),-isystem $(BUILD)/doctest) -Wno-psabi \
                    $(if $(findstring clang,$(CXX)),,-Wno-restrict -Wno-array-bounds -Wno-dangling-pointer -Wno-stringop-overflow)
 $(TESTS): | $(DOCTEST)
 

@@ -28,7 +28,7 @@ TEST_CASE("every available level can be made the active one, and its kernels wer
   CHECK(available(Isa::baseline));
   CHECK((!available(Isa::avx2) || cpu_has_avx2()));
   CHECK((!available(Isa::avx512) || cpu_has_avx512()));
-  CHECK(available(Isa::wide) == cpu_has_avx2());
+  CHECK((!available(Isa::wide) || cpu_has_avx2()));
   for (const Isa isa : available_isas()) {
     set_isa(isa);
     CHECK(active_isa() == isa);

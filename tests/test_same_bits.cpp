@@ -1,12 +1,15 @@
-// The same numbers on every machine: checksums of every operation, forward and backward, and of a training run, pinned
-// in tests/golden/bits.txt and equal on AVX2, AVX-512, the 64-byte source on narrow registers, and NEON, with either
-// compiler. The baseline of x86-64 has no fused multiply-add, so it alone rounds differently.
+// The same numbers on every machine, with one thread and with several: checksums of every operation, forward and
+// backward, and of a training run, pinned in tests/golden/bits.txt and equal on AVX2, AVX-512, the 64-byte source on
+// narrow registers, and NEON, with either compiler. The baseline of x86-64 has no fused multiply-add, so it alone
+// rounds differently.
 //
 // A line of the file is "f32's f64's name". A change of the numerics changes lines: a failing run prints the new ones.
 #include <doctest/doctest.h>
 
 #include <fstream>
+#include <functional>
 #include <map>
+#include <optional>
 #include <sstream>
 
 #include "autograd/tape.h"
@@ -17,6 +20,7 @@
 #include "optim/clip.h"
 #include "tensor/checksum.h"
 #include "tensor/dispatch.h"
+#include "tensor/loop.h"
 #include "tensor/random.h"
 #include "tensor/views.h"
 #include "tests/restored.h"
@@ -35,9 +39,7 @@ std::map<std::string, std::string> pinned_lines() {
   return lines;
 }
 
-uint64_t bits_of(const OpCase& row, DType dtype) {
-  std::vector<Tensor> inputs;
-  for (const Tensor& x : make_inputs(row)) inputs.push_back(x.to(dtype));
+uint64_t bits_of(const OpCase& row, const std::vector<Tensor>& inputs) {
   uint64_t sum = 0;
   for (const Tensor& x : run_case(row, inputs).tensors) sum = checksum(x, sum);
   return sum;
@@ -62,29 +64,55 @@ uint64_t bits_of_training(DType dtype) {
   return sum;
 }
 
-}  // namespace
-
-TEST_CASE("every operation and a training run give the same bits on every machine") {
-  const auto pinned = pinned_lines();
+// The one checksum that every level with fused multiply-add gives, the best with 1, 2 and 5 threads too.
+uint64_t common_bits(const std::string& name, DType dtype, const std::function<uint64_t()>& bits) {
   const Restored restored;
+  std::optional<uint64_t> common;
   for (const Isa isa : available_isas()) {
     set_isa(isa);
-    if (!kernels().fused) continue;
-    size_t compared = 0;
-    std::ostringstream wrong;  // the lines as they are here
-    const auto compare = [&](const std::string& name, auto bits) {
-      const auto expected = pinned.find(name);
-      const std::string line = checksum_text(bits(DType::f32)) + " " + checksum_text(bits(DType::f64)) + " " + name;
-      if (expected != pinned.end()) ++compared;
-      if (expected == pinned.end() || expected->second != line) wrong << line << "\n";
-    };
-    for (const OpCase& row : op_cases()) {
-      const OpCase large = row.sizes == Sizes::fixed ? row : with_large_sizes(row);
-      compare(row.name, [&](DType dtype) { return bits_of(large, dtype); });
+    if (!kernels().fused && isa != restored.isa) continue;
+    for (const int count : {1, 2, 5}) {
+      if (count > 1 && isa != restored.isa) break;
+      set_threads(count);
+      const uint64_t found = bits();
+      if (!common) common = found;
+      CHECK_MESSAGE(found == *common, name, " ", dtype, ": other bits than before with ", isa_name(isa), " and ", count,
+                    " threads");
     }
-    compare("training run", bits_of_training);
-    CHECK_MESSAGE(wrong.str().empty(), isa_name(isa), ": other bits than in tests/golden/bits.txt, or not there:\n",
-                  wrong.str());
-    CHECK(compared == pinned.size());
   }
+  return *common;
+}
+
+}  // namespace
+
+TEST_CASE("every operation and a training run give the same bits on every machine, with any number of threads") {
+  const auto pinned = pinned_lines();
+  size_t compared = 0, shared = 0;
+  std::ostringstream wrong;  // the lines as they are here
+  const auto compare = [&](const std::string& name, uint64_t f32, uint64_t f64) {
+    const auto expected = pinned.find(name);
+    const std::string line = checksum_text(f32) + " " + checksum_text(f64) + " " + name;
+    if (expected != pinned.end()) ++compared;
+    if (expected == pinned.end() || expected->second != line) wrong << line << "\n";
+  };
+  for (const OpCase& small : op_cases()) {
+    const OpCase row = with_large_sizes(small);
+    uint64_t bits[2] = {};
+    const std::vector<Tensor> inputs = make_inputs(row);
+    for (const DType dtype : {DType::f32, DType::f64}) {
+      std::vector<Tensor> converted;
+      for (const Tensor& x : inputs) converted.push_back(x.to(dtype));
+      bits[dtype == DType::f64] = common_bits(row.name, dtype, [&] { return bits_of(row, converted); });
+    }
+    compare(small.name, bits[0], bits[1]);
+    shared += inputs[0].count() > kGrain;
+  }
+  const auto trained = [](DType dtype) {
+    return common_bits("training run", dtype, [dtype] { return bits_of_training(dtype); });
+  };
+  compare("training run", trained(DType::f32), trained(DType::f64));
+  CHECK(shared == 168);  // rows so large that threads share them; pinned
+  if (!kernels().fused) return;
+  CHECK_MESSAGE(wrong.str().empty(), "other bits than in tests/golden/bits.txt, or not there:\n", wrong.str());
+  CHECK(compared == pinned.size());
 }
