@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <iomanip>
 #include <limits>
 #include <numeric>
 #include <sstream>
@@ -354,6 +353,7 @@ GradcheckReport gradcheck(const std::function<Variable(std::span<const Variable>
 
 std::ostream& operator<<(std::ostream& out, const GradcheckReport& report) {
   std::ostringstream text;
+  text.precision(2);
   if (!report.problem.empty()) {
     text << "gradcheck: FAILED, " << report.problem << '\n';
     return out << text.str();
@@ -361,11 +361,13 @@ std::ostream& operator<<(std::ostream& out, const GradcheckReport& report) {
   text << "gradcheck: " << (report.ok ? "ok, " : "FAILED, ");
   if (!report.ok) text << report.failed << " of ";
   text << report.compared << (report.ok ? " comparisons" : " comparisons differ") << ", worst relative error "
-       << std::setprecision(2) << report.worst << " (tolerance " << report.tolerance << ")\n";
+       << report.worst << " (tolerance " << report.tolerance << ")\n";
   for (const GradcheckEntry& e : report.failures) {
-    text << std::setprecision(12) << "  " << e.input << " at " << e.index << ", d " << e.output << ": analytic "
-         << e.analytic << ", numeric " << e.numeric << std::setprecision(2) << ", relative error " << e.error
-         << (e.note.empty() ? "" : " (" + e.note + ")") << '\n';
+    text.precision(12);
+    text << "  " << e.input << " at " << e.index << ", d " << e.output << ": analytic " << e.analytic << ", numeric "
+         << e.numeric;
+    text.precision(2);
+    text << ", relative error " << e.error << (e.note.empty() ? "" : " (" + e.note + ")") << '\n';
   }
   return out << text.str();
 }

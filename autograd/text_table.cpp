@@ -1,6 +1,7 @@
 #include "autograd/text_table.h"
 
 #include <algorithm>
+#include <numeric>
 #include <ostream>
 
 namespace fovea::detail {
@@ -18,8 +19,9 @@ void print_aligned(std::ostream& out, const std::vector<std::vector<std::string>
   for (const auto& row : rows) {
     for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], display_width(row[c]));
   }
+  const size_t across = std::accumulate(widths.begin(), widths.end(), 2 * (widths.size() - 1));
   for (const auto& row : rows) {
-    std::string line;
+    std::string line(row.empty() ? across : 0, '-');
     for (size_t c = 0; c < row.size(); ++c) {
       const std::string padding(widths[c] - display_width(row[c]), ' ');
       line += (c ? "  " : "") + (c >= left ? padding + row[c] : row[c] + padding);
