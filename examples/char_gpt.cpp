@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
 #include <iostream>
 #include <sstream>
 
@@ -34,6 +33,7 @@
 #include "tensor/checksum.h"
 #include "tensor/cpu.h"
 #include "tensor/dispatch.h"
+#include "tensor/file.h"
 #include "tensor/machine.h"
 #include "tensor/parallel.h"
 
@@ -365,15 +365,13 @@ void check_same_run(const CharGptOptions& saved, const CharGptOptions& now) {
 }
 
 int train(const CharGptOptions& o, const Args& args, const Checkpoint* checkpoint) {
-  if (!checkpoint && std::filesystem::exists(checkpoint_path(o))) {
+  if (!checkpoint && file_exists(checkpoint_path(o))) {
     throw UsageError("char_gpt: " + o.out + " holds a run already, and it is not overwritten\n  to go on with it:    " +
                      args.command_with("--resume") + "\n  to write with it:    " + args.program() +
                      " --generate --out " + shell_quote(o.out) + "\n  to start a new one:  give another --out");
   }
   Training training(o, args, o.text.empty() ? decode_utf8(own_text(), "fovea's own sources") : read_text(o.text));
-  std::error_code error;
-  std::filesystem::create_directories(o.out, error);
-  if (error) fail(ErrorKind::file, o.out, ": cannot make this folder: ", error.message());
+  make_folders(o.out);
   training.describe();
   if (checkpoint) training.resume(*checkpoint);
   return training.run();
@@ -386,7 +384,7 @@ int run(int argc, char** argv) {
   if (options.threads > 0) set_threads(int(options.threads));
   if (!options.resume && !options.generate) return train(options, args, nullptr);
 
-  if (!std::filesystem::exists(checkpoint_path(options)))
+  if (!file_exists(checkpoint_path(options)))
     throw UsageError("char_gpt: no run in " + options.out + ": there is no " + checkpoint_path(options));
   const Checkpoint checkpoint = load_checkpoint(checkpoint_path(options));
   const CharGptOptions saved = options_of(checkpoint);

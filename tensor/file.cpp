@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <filesystem>
+#include <climits>
 #include <system_error>
 #include <utility>
 
@@ -21,15 +21,20 @@ constexpr size_t largest_transfer = size_t(1) << 30;  // some systems take no mo
 std::string reason(int error) { return std::generic_category().message(error); }
 
 // What the path names once links are followed, whether or not a file is there yet.
-std::filesystem::path follow_links(const std::string& path) {
-  std::filesystem::path result = path;
+std::string follow_links(const std::string& path) {
+  std::string result = path, text(PATH_MAX, '\0');
   for (int links = 0; links < 40; ++links) {
-    std::error_code not_a_link;
-    const std::filesystem::path next = std::filesystem::read_symlink(result, not_a_link);
-    if (not_a_link) return result;
-    result = result.parent_path() / next;  // an absolute one replaces the folder
+    const ssize_t length = ::readlink(result.c_str(), text.data(), text.size());
+    if (length < 0) return result;  // no link
+    const std::string folder = text[0] == '/' ? "" : result.substr(0, result.rfind('/') + 1);
+    result = folder + text.substr(0, size_t(length));
   }
   fail(ErrorKind::file, "write \"", path, "\": ", reason(ELOOP));
+}
+
+std::string folder_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, std::max<size_t>(slash, 1));
 }
 
 // Whether the name still stands for the file that is open.
@@ -53,6 +58,21 @@ Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
 
 Descriptor::~Descriptor() {
   if (number_ >= 0) ::close(number_);
+}
+
+// --- paths ----------------------------------------------------------------------------------------------------------
+
+bool file_exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+
+void make_folders(const std::string& path) {
+  struct stat status {};
+  for (size_t end = 0; end != std::string::npos;) {
+    end = path.find('/', end + 1);
+    const std::string folder = path.substr(0, end);
+    if (::mkdir(folder.c_str(), 0777) == 0) continue;
+    if (::stat(folder.c_str(), &status) == 0) errno = S_ISDIR(status.st_mode) ? 0 : ENOTDIR;
+    if (errno != 0) fail(ErrorKind::file, path, ": cannot make this folder: ", reason(errno));
+  }
 }
 
 // --- InputFile ----------------------------------------------------------------------------------------------------
@@ -79,13 +99,11 @@ void InputFile::read(int64_t offset, std::span<std::byte> to) const {
 
 // --- AtomicFile ---------------------------------------------------------------------------------------------------
 
-std::string previous_version(const std::string& path) { return follow_links(path).string() + ".previous"; }
+std::string previous_version(const std::string& path) { return follow_links(path) + ".previous"; }
 
 // Whatever can be refused is refused here, before anything is written. The last step creates the temporary.
-AtomicFile::AtomicFile(const std::string& path) : path_(path) {
-  const std::filesystem::path target = follow_links(path);
-  target_ = target.string();
-  const std::string folder = target.has_parent_path() ? target.parent_path().string() : ".";
+AtomicFile::AtomicFile(const std::string& path) : path_(path), target_(follow_links(path)) {
+  const std::string folder = folder_of(target_);
   struct stat old {};
   if (::stat(target_.c_str(), &old) == 0) {
     if (S_ISDIR(old.st_mode)) fail(ErrorKind::file, "write \"", path, "\": ", reason(EISDIR));

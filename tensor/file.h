@@ -25,6 +25,10 @@ class Descriptor {
   int number_;
 };
 
+bool file_exists(const std::string& path);  // a file or a folder of that name
+
+void make_folders(const std::string& path);  // the folder, and those above it that are missing
+
 // A regular file, open for reading.
 class InputFile {
  public:

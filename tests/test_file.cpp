@@ -119,6 +119,23 @@ TEST_CASE("file: where the previous version cannot be kept, nothing changes") {
   CHECK(folder.count() == 2);
 }
 
+TEST_CASE("file: folders are made with those above them; what is no folder is in the way") {
+  const TemporaryFolder folder;
+  make_folders(folder / "a/b//c/");
+  CHECK(std::filesystem::is_directory(folder / "a/b/c"));
+  make_folders(folder / "a/b");  // there already
+  make_folders("/");
+  CHECK(file_exists(folder / "a/b"));
+  CHECK_FALSE(file_exists(folder / "a/x"));
+  put(folder / "file", "");
+  CHECK(file_exists(folder / "file"));
+  for (const char* path : {"file", "file/below"})
+    CHECK(message_of<FileError>([&] { make_folders(folder / path); }) ==
+          folder / path + ": cannot make this folder: Not a directory");
+  CHECK(contains(message_of<FileError>([] { make_folders("/proc/none/x"); }), "cannot make this folder"));
+  CHECK(contains(message_of<FileError>([] { make_folders(""); }), "No such file or directory"));
+}
+
 TEST_CASE("file: a link stays, what it points to is replaced") {
   const TemporaryFolder folder;
   std::filesystem::create_directory(folder / "real");

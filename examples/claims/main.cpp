@@ -9,7 +9,6 @@
 // interrupted (the page has what was finished).
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -90,19 +89,13 @@ std::string text_of(const std::string& file) {  // empty where there is none
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-void make_folder(const std::string& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) fail(ErrorKind::file, "cannot make the folder ", folder, " (--out): ", error.message());
-}
-
 // The claims one after the other; the page is written anew after each.
 int run_book(const std::vector<Claim>& claims, const Options& o) {
   const auto start = std::chrono::steady_clock::now();
   const std::string file = o.out + "/index.html";
   std::optional<lib::Mnist> mnist;
   if (!o.mnist.empty()) mnist = lib::read_mnist(o.mnist);
-  make_folder(o.out);
+  make_folders(o.out);
   const bool whole = o.only.empty();
   const std::vector<Claim> all = book();
   const std::string earlier = whole ? "" : text_of(file);
