@@ -64,13 +64,14 @@ uint64_t bits_of_training(DType dtype) {
   return sum;
 }
 
-// The one checksum that every level with fused multiply-add gives, the best with 1, 2 and 5 threads too.
+// The one checksum that every level gives which rounds as the active one does, that one with 1, 2 and 5 threads too.
 uint64_t common_bits(const std::string& name, DType dtype, const std::function<uint64_t()>& bits) {
   const Restored restored;
+  const bool fused = kernels().fused;
   std::optional<uint64_t> common;
   for (const Isa isa : available_isas()) {
     set_isa(isa);
-    if (!kernels().fused && isa != restored.isa) continue;
+    if (kernels().fused != fused) continue;
     for (const int count : {1, 2, 5}) {
       if (count > 1 && isa != restored.isa) break;
       set_threads(count);
