@@ -89,7 +89,7 @@ template <class T> Operand<T> transposed(const T* data, int64_t ld) { return {da
 template <class T> void add_product(int64_t m, int64_t n, int64_t k, Operand<T> a, Operand<T> b, T* c, int64_t ldc) {
   const auto& table = products<T>();
   for (int64_t l = 0; l < k; l += table.kc) {
-    table.block(m, n, std::min(table.kc, k - l), a, b, true, c, ldc);
+    table.block(m, n, std::min(table.kc, k - l), a, b, nullptr, true, c, ldc);
     a.data += table.kc * a.col;
     b.data += table.kc * b.row;
   }
@@ -113,7 +113,7 @@ template <class T> class PackedTranspose {
     const int64_t columns = std::min(whole_panels(n), rows_);
     for (int64_t l = 0; l == 0 || l < depth_; l += table.kc) {
       const Operand<T> b{at(l), 0, 0, true};
-      table.block(m, columns, std::min(table.kc, depth_ - l), a, b, l > 0, c, ldc);
+      table.block(m, columns, std::min(table.kc, depth_ - l), a, b, nullptr, l > 0, c, ldc);
       a.data += table.kc * a.col;
     }
   }

@@ -107,12 +107,12 @@ template <class T> void cut(const GemmTable<T>& t, const Product<T>& p, int64_t 
 template <class T> Plan make_plan(const GemmTable<T>& t, const Product<T>& p, int64_t workers) {
   Plan plan;
   plan.kc = ceil_div(p.k, ceil_div(p.k, t.kc));  // even shares: 768 is 2 x 384, not 512 + 256
-  // A is read once for each nc columns: where memory holds its rows, that costs no more than to read a copy, unless
-  // they are some multiple of 4 KiB apart and so share a few sets of the first-level cache. Where they lie across
-  // memory, each element of a tile's column fetches a cache line.
-  const bool in_rows = p.a.col == 1, far_apart = p.a.row * int64_t(sizeof(T)) % 4096 == 0;
-  plan.pack_a = p.alpha != T(1) || (in_rows ? far_apart && p.n > 16 * t.nr : p.n > 4 * t.nr);
-  plan.pack_b = p.b.col != 1 || p.m >= 4 * t.mr;
+  // A is read once for each nc columns: where it lies that costs no more than to read a copy, unless its rows, or its
+  // columns if they are what memory holds, are some multiple of 4 KiB apart and so share a few sets of the first-level
+  // cache.
+  const int64_t apart = std::max(p.a.row, p.a.col) * int64_t(sizeof(T));
+  plan.pack_a = p.alpha != T(1) || (apart % 4096 == 0 && p.n > 16 * t.nr);
+  plan.pack_b = p.b.col != 1;
   const double work = double(p.m) * double(p.n) * double(p.k) / double(workers);
   cut(t, p, workers, workers == 1 ? 1 : workers * std::clamp<int64_t>(int64_t(work / kPieceWork), 1, 4), plan);
   if (plan.pack_a) plan.rows = std::min(plan.rows, kPackedRows);
@@ -148,12 +148,12 @@ void multiply_piece(const GemmTable<T>& t, const Product<T>& p, const Plan& plan
     for (int64_t first = 0; first < cols; first += plan.nc) {
       const int64_t width = std::min(plan.nc, cols - first);
       typename GemmTable<T>::Operand b{p.b.at(l, j + first), p.b.row, p.b.col, plan.pack_b};
+      T* const space = plan.pack_b || b.col == 1 ? packed_b.get<T>((depth + 1) * plan.nc) : nullptr;
       if (plan.pack_b) {
-        T* block = packed_b.get<T>((depth + 1) * plan.nc);
-        t.pack_b(depth, width, b.data, b.row, b.col, block);
-        b.data = block;
+        t.pack_b(depth, width, b.data, b.row, b.col, space);
+        b.data = space;
       }
-      t.block(rows, width, depth, a, b, p.add() || l > 0, p.c + i * p.ldc + j + first, p.ldc);
+      t.block(rows, width, depth, a, b, space, p.add() || l > 0, p.c + i * p.ldc + j + first, p.ldc);
     }
   }
 }

@@ -12,8 +12,8 @@ namespace {
 // kc: deep, so that a tile of C is seldom loaded and stored; but a tile of A, mr x kc, is to stay in the first-level
 // cache (32 KiB) while the panels of B stream past it. A block of B, kc x nc, is to stay in the second (512 KiB or
 // more).
-template <class T> constexpr int64_t kDepth = 2048 / sizeof(T);
-template <class T> constexpr int64_t kBlock = (320 << 10) / sizeof(T);
+template <class T> constexpr int64_t kDepth = 3072 / sizeof(T);
+template <class T> constexpr int64_t kBlock = (512 << 10) / sizeof(T);
 
 // One row of tiles over n columns: panel after panel of B, `panel` elements apart. The next tile of C is fetched
 // meanwhile; so is the next tile of A where its rows lie in memory, a cache line of each at a time.
@@ -21,15 +21,24 @@ template <class T, int Rows, int Vectors, Layout A>
 __attribute__((noinline)) void multiply_panels(int64_t n, Tile<T> tile, int64_t panel) {
   constexpr int L = Vec<T>::size, width = Vectors * L, line = 64 / int(sizeof(T));
   const T* const next = tile.a + Rows * tile.a_row;
-  for (int64_t ahead = 0, columns = n; n > 0; n -= width, tile.b += panel, tile.c += width, ahead += line) {
+  for (int64_t ahead = 0, columns = n; n > 0; n -= width, tile.b += panel, tile.c += width, ahead += width) {
     tile.last = n < width ? int(n) - (width - L) : L;
+    const TileRows<T, Rows> next_c(tile.c + width, tile.ldc);
     FOVEA_EACH_LANE
-    for (int i = 0; i < Rows; ++i) __builtin_prefetch(tile.c + i * tile.ldc + width, 1);
-    for (int64_t p = ahead; A == Layout::rows && p < tile.k; p += columns) {
+    for (int i = 0; i < Rows; ++i) {
       FOVEA_EACH_LANE
-      for (int i = 0; i < Rows; ++i) __builtin_prefetch(next + i * tile.a_row + p);
+      for (int j = 0; j < width; j += line) __builtin_prefetch(next_c[i] + j, 1);
+    }
+    for (int64_t p = ahead; A == Layout::rows && p < tile.k; p += columns) {
+      const TileRows<const T, Rows> next_a(next + p, tile.a_row);
+      FOVEA_EACH_LANE
+      for (int i = 0; i < Rows; ++i) {
+        FOVEA_EACH_LANE
+        for (int j = 0; j < width; j += line) __builtin_prefetch(next_a[i] + j, 0, 2);
+      }
     }
     multiply_tile<T, Rows, Vectors, A>(tile);
+    if (A == Layout::copying) tile.copy += packed_panel<T>(tile.k);
   }
 }
 
@@ -37,24 +46,36 @@ template <class T, int Vectors, int Rows = kTileRows>
 FOVEA_INLINE void multiply_panels_of(int64_t rows, int64_t n, const Tile<T>& tile, int64_t panel) {
   if (rows != Rows) {
     if constexpr (Rows > 1) multiply_panels_of<T, Vectors, Rows - 1>(rows, n, tile, panel);
-  } else if constexpr (!kKnowsLayout<Rows, Vectors>) {
-    multiply_panels<T, Rows, Vectors, Layout::any>(n, tile, panel);
-  } else if (tile.a_col == 1) {
-    multiply_panels<T, Rows, Vectors, Layout::rows>(n, tile, panel);
-  } else if (tile.a_col == Rows && tile.b_row == Vectors * Vec<T>::size) {
-    multiply_panels<T, Rows, Vectors, Layout::packed>(n, tile, panel);
-  } else {
-    multiply_panels<T, Rows, Vectors, Layout::columns>(n, tile, panel);
+    return;
   }
+  if constexpr (kCanCopy<Rows, Vectors>) {
+    if (tile.copy) return multiply_panels<T, Rows, Vectors, Layout::copying>(n, tile, panel);
+  }
+  if constexpr (kKnowsLayout<Rows, Vectors>) {
+    if (tile.b_row == Vectors * Vec<T>::size) {
+      if (tile.a_col == 1) return multiply_panels<T, Rows, Vectors, Layout::rows>(n, tile, panel);
+      if (tile.a_col == Rows) return multiply_panels<T, Rows, Vectors, Layout::packed>(n, tile, panel);
+      if (tile.a_row == 1) return multiply_panels<T, Rows, Vectors, Layout::columns>(n, tile, panel);
+    }
+  }
+  multiply_panels<T, Rows, Vectors, Layout::any>(n, tile, panel);
 }
 
 template <class T> using Operand = typename GemmTable<T>::Operand;
 
-// C[m, n] with B in panels: row p of the first at b + p * b_row, the next one `panel` elements on. Where the last one
-// is half empty, it has the width of one vector.
+// B in panels: row p of the first at data + p * row, the next panel `next` elements on.
+template <class T> struct Panels {
+  const T* data;
+  int64_t row, next;
+};
+template <class T> Panels<T> packed_panels(const T* packed, int64_t k) {
+  return {packed, kTileVectors * Vec<T>::size, packed_panel<T>(k)};
+}
+
+// C[m, n]. With `copy`, n is whole panels and the first tile packs them there for those that follow. Else the last one
+// may be partly empty, and has the width of one vector if that is enough.
 template <class T>
-void multiply_rows(int64_t m, int64_t n, int64_t k, Operand<T> a, const T* b, int64_t b_row, int64_t panel, bool add,
-                   T* c, int64_t ldc) {
+void multiply_rows(int64_t m, int64_t n, int64_t k, Operand<T> a, Panels<T> b, T* copy, bool add, T* c, int64_t ldc) {
   constexpr int L = Vec<T>::size, NR = kTileVectors * L;
   const int64_t narrow = n % NR <= L ? n % NR : 0, wide = n - narrow;
   const TileHeights heights(m);
@@ -64,37 +85,40 @@ void multiply_rows(int64_t m, int64_t n, int64_t k, Operand<T> a, const T* b, in
                  .a = a.data + (a.packed ? packed_tile<T>(t, i, k) : i * a.row),
                  .a_row = a.packed ? 1 : a.row,
                  .a_col = a.packed ? rows : a.col,
-                 .b = b,
-                 .b_row = b_row,
+                 .b = b.data,
+                 .b_row = b.row,
+                 .copy = copy,
                  .add = add,
                  .c = c + i * ldc,
                  .ldc = ldc};
-    multiply_panels_of<T, kTileVectors>(rows, wide, tile, panel);
+    multiply_panels_of<T, kTileVectors>(rows, wide, tile, b.next);
+    if (copy) b = packed_panels(copy, k), copy = nullptr;
     if (narrow == 0) continue;
-    tile.b += wide / NR * panel;
+    tile.b += wide / NR * b.next;
     tile.b_row = L;
     tile.c += wide;
-    multiply_panels_of<T, 1>(rows, narrow, tile, panel);
+    multiply_panels_of<T, 1>(rows, narrow, tile, b.next);
   }
 }
 
-// Where a panel of B is read by this many tiles or more, it is worth copying.
-constexpr int64_t kTilesWorthCopy = 4;
-
 template <class T>
-void multiply_block(int64_t m, int64_t n, int64_t k, Operand<T> a, Operand<T> b, bool add, T* c, int64_t ldc) {
+void multiply_block(int64_t m, int64_t n, int64_t k, Operand<T> a, Operand<T> b, T* space, bool add, T* c,
+                    int64_t ldc) {
   constexpr int64_t L = Vec<T>::size, NR = kTileVectors * L;
-  if (b.packed) return multiply_rows<T>(m, n, k, a, b.data, NR, packed_panel<T>(k), add, c, ldc);
+  if (b.packed) return multiply_rows<T>(m, n, k, a, packed_panels(b.data, k), nullptr, add, c, ldc);
+  const bool worth_copy = m >= kTilesWorthCopy * kTileRows;
+  alignas(64) T panel[(kDepth<T> + 1) * NR];
   int64_t j = 0;
-  if (b.col == 1 && m < kTilesWorthCopy * kTileRows) {  // whole panels: read where they lie
-    j = n / NR * NR;
-    multiply_rows<T>(m, j, k, a, b.data, b.row, NR, add, c, ldc);
+  if (b.col == 1) {  // whole panels: read where they lie, all of them or, if there is room for one copy, each by itself
+    const int64_t whole = n / NR * NR, step = worth_copy && !space ? NR : whole;
+    for (; j < whole; j += step)
+      multiply_rows<T>(m, step, k, a, {b.data + j, b.row, NR}, !worth_copy ? nullptr : space ? space : panel, add,
+                       c + j, ldc);
   }
-  alignas(64) T copy[kDepth<T> * NR];
   for (; j < n; j += NR) {
     const int64_t columns = n - j < NR ? n - j : NR;
-    pack_panel<T>(k, int(columns), columns > L ? NR : L, b.data + j * b.col, b.row, b.col, copy);
-    multiply_rows<T>(m, columns, k, a, copy, NR, 0, add, c + j, ldc);
+    pack_panel<T>(k, int(columns), columns > L ? NR : L, b.data + j * b.col, b.row, b.col, panel);
+    multiply_rows<T>(m, columns, k, a, packed_panels<T>(panel, k), nullptr, add, c + j, ldc);
   }
 }
 

@@ -20,13 +20,14 @@ template <class T> struct GemmTable {
   // the k rows one after another. Takes (k + 1) * nr elements a panel.
   void (*pack_b)(int64_t k, int64_t n, const T* b, int64_t row, int64_t col, T* packed);
 
-  // C[m, n] = A B, or += A B, with k <= kc; each operand packed, or as it lies in memory.
+  // C[m, n] = A B, or += A B, with k <= kc; each operand packed, or as it lies in memory. Where the rows of B do, they
+  // may be packed on the way: `space`, if it is given, holds as many elements as pack_b takes.
   struct Operand {
     const T* data;
     int64_t row, col;
     bool packed;
   };
-  void (*block)(int64_t m, int64_t n, int64_t k, Operand a, Operand b, bool add, T* c, int64_t ldc);
+  void (*block)(int64_t m, int64_t n, int64_t k, Operand a, Operand b, T* space, bool add, T* c, int64_t ldc);
 
   // One row, c[n] = a[k] B, or += a[k] B, with B read once and in the order of memory; a and c are contiguous.
   void (*row)(int64_t n, int64_t k, const T* a, const T* b, int64_t b_row, int64_t b_col, bool add, T* c);

@@ -56,15 +56,6 @@ template <class T, int N> FOVEA_INLINE void load_columns(const T* from, int64_t 
   }
 }
 
-// Where packing goes from row to row of memory, the processor does not foresee the jumps: N elements are fetched so
-// many rows ahead.
-constexpr int64_t kRowsAhead = 8;
-
-template <int N, class T> FOVEA_INLINE void fetch(const T* from) {
-  FOVEA_EACH_LANE
-  for (int i = 0; i < N; i += 64 / int(sizeof(T))) __builtin_prefetch(from + i);
-}
-
 // `tiles` tiles of A, one after another: packed[p * Rows + i] = alpha * A(i, p) in each. Four rows at a time are moved;
 // the last four may overlap those before.
 template <class T, int Rows>
@@ -163,20 +154,7 @@ template <class T> void pack_panel(int64_t k, int columns, int width, const T* b
 
 template <class T> void pack_b(int64_t k, int64_t n, const T* b, int64_t row, int64_t col, T* packed) {
   constexpr int L = Vec<T>::size, NR = kTileVectors * L;
-  int64_t j = 0;
-  if (col == 1) {  // along the rows of memory, over all panels
-    j = n / NR * NR;
-    for (int64_t p = 0; p < k; ++p) {
-      const T* from = b + p * row;
-      T* to = packed + p * NR;
-      for (int64_t first = 0; first < j; first += NR, from += NR, to += packed_panel<T>(k)) {
-        fetch<NR>(from + kRowsAhead * row);
-        FOVEA_EACH_LANE
-        for (int v = 0; v < kTileVectors; ++v) Vec<T>::load(from + v * L).store(to + v * L);
-      }
-    }
-  }
-  for (; j < n; j += NR) {
+  for (int64_t j = 0; j < n; j += NR) {
     const int columns = n - j < NR ? int(n - j) : NR;
     pack_panel<T>(k, columns, (columns + L - 1) / L * L, b + j * col, row, col, packed + j / NR * packed_panel<T>(k));
   }

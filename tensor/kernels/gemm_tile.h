@@ -23,21 +23,37 @@ constexpr int kTileVectors = 2;
 // Steps along k at a time. A loop that ends often ends with a branch that the processor mispredicts; a high tile's does
 // so less often for its work.
 constexpr int kTileUnroll = kTileRows > 6 ? 4 : 8;
+// The last steps are taken row by row, and each row is stored when it is done: stores come no faster than the processor
+// writes them (64 bytes take two cycles), and the next tile's multiplications need not wait.
+constexpr int kLastSteps = kTileRows > 6 ? 2 : 1;
 
 // How the operands of a tile lie. Strides that are known when compiled become part of the addresses, so that the loop
 // holds little but loads and multiplications: where two threads share a core, each can start three instructions a cycle
 // (Zen 3), and two of those are to multiply.
 enum class Layout {
   packed,   // a_row = 1, a_col = the tile's rows; B packed too, b_row = the tile's columns
-  rows,     // a_col = 1
-  columns,  // a_row = 1
-  any
+  rows,     // a_col = 1; B packed
+  columns,  // a_row = 1; B packed
+  any,
+  copying  // any, and the rows of B are copied, packed for the tiles that follow: the multiplications hide that
 };
 
-// Tiles of full height, and those one row lower, have code for each layout, for most products have no other. High tiles
-// do not: they take long to compile, and have fewer other instructions for their multiplications.
+// Tiles of full height, and those one row lower, have code for each layout, for most products have no other. The first
+// of four tiles or more, which may be copying, is at most two rows lower (see TileHeights).
 template <int Rows, int Vectors>
-constexpr bool kKnowsLayout = kTileRows <= 6 && Rows + 1 >= kTileRows&& Vectors == kTileVectors;
+constexpr bool kKnowsLayout = Rows + 1 >= kTileRows&& Vectors == kTileVectors;
+template <int Rows, int Vectors> constexpr bool kCanCopy = Rows + 2 >= kTileRows&& Vectors == kTileVectors;
+constexpr int64_t kTilesWorthCopy = 4;  // a panel of B that so many tiles read is copied
+
+// Where rows of memory are read a long way apart, the processor does not foresee the jumps: they are fetched so many
+// rows ahead.
+constexpr int64_t kRowsAhead = 16;
+
+// A cache line of every N elements.
+template <int N, class T> FOVEA_INLINE void fetch(const T* from) {
+  FOVEA_EACH_LANE
+  for (int i = 0; i < N; i += 64 / int(sizeof(T))) __builtin_prefetch(from + i);
+}
 
 // One tile's work.
 template <class T> struct Tile {
@@ -46,47 +62,98 @@ template <class T> struct Tile {
   int64_t a_row = 0, a_col = 0;
   const T* b = nullptr;  // row p at b + p * b_row
   int64_t b_row = 0;
+  T* copy = nullptr;  // where B goes, if it is copied
   bool add = false;  // to C; else C is not read: it may hold anything, NaN included
   T* c = nullptr;
   int64_t ldc = 0;
   int last = Vec<T>::size;  // columns of C that the last vector holds: it may reach beyond the matrix
 };
 
+// The rows of a tile in memory, four to a pointer: with ld and 3 ld in registers each has an address that an instruction
+// can form by itself, where a pointer or an offset for every row would not fit into the registers.
+template <class T, int Rows> struct TileRows {
+  static constexpr int groups = (Rows + 3) / 4;
+  T* group[groups];
+  int64_t ld;
+
+  FOVEA_INLINE TileRows(T* first, int64_t ld_) : ld(ld_) {
+    FOVEA_EACH_LANE
+    for (int g = 0; g < groups; ++g) {
+      group[g] = first + 4 * g * ld;
+      asm("" : "+r"(group[g]));  // else g++ takes all of them for one pointer with many offsets
+    }
+  }
+  FOVEA_INLINE T* operator[](int i) const { return group[i / 4] + i % 4 * ld; }
+  FOVEA_INLINE void advance(int64_t by) {
+    FOVEA_EACH_LANE
+    for (int g = 0; g < groups; ++g) group[g] += by;
+  }
+};
+
 template <class T, int Rows, int Vectors, Layout A> FOVEA_INLINE void multiply_tile(const Tile<T>& t) {
   constexpr int L = Vec<T>::size, V = Vectors;
+  const bool partial = t.last < L;
+  const TileRows<T, Rows> c(t.c, t.ldc);
   Vec<T> sum[Rows][V];
   FOVEA_EACH_LANE
   for (int i = 0; i < Rows * V; ++i) sum[i / V][i % V] = Vec<T>(T(0));
   if (t.add) {
     FOVEA_EACH_LANE
     for (int i = 0; i < Rows * V; ++i) {
-      const T* c = t.c + i / V * t.ldc + i % V * L;
-      sum[i / V][i % V] = i % V + 1 == V && t.last < L ? Vec<T>::load_first(c, t.last) : Vec<T>::load(c);
+      const T* from = c[i / V] + i % V * L;
+      sum[i / V][i % V] = i % V + 1 == V && partial ? Vec<T>::load_first(from, t.last) : Vec<T>::load(from);
     }
   }
+
   const int64_t a_row = A == Layout::packed || A == Layout::columns ? 1 : t.a_row;
   const int64_t a_col = A == Layout::packed ? Rows : A == Layout::rows ? 1 : t.a_col;
-  const int64_t b_row = A == Layout::packed ? kTileVectors * L : t.b_row;
-  const T *a = t.a, *b = t.b;
-#pragma GCC unroll kTileUnroll
-  for (int64_t p = 0; p < t.k; ++p, a += a_col, b += b_row) {
-    Vec<T> row[V];
+  const int64_t b_row = A == Layout::any || A == Layout::copying ? t.b_row : V * L;
+  TileRows<const T, Rows> a(t.a, a_row);
+  const T* b = t.b;
+  const auto load_row_of_b = [&](int64_t p, Vec<T>* row) FOVEA_INLINE_LAMBDA {
     FOVEA_EACH_LANE
     for (int v = 0; v < V; ++v) row[v] = Vec<T>::load(b + v * L);
-    FOVEA_EACH_LANE
-    for (int i = 0; i < Rows; ++i) {
-      const Vec<T> left(a[i * a_row]);
+    if constexpr (A == Layout::copying) {
+      fetch<V * L>(b + kRowsAhead * b_row);
       FOVEA_EACH_LANE
-      for (int v = 0; v < V; ++v) sum[i][v] = fma(left, row[v], sum[i][v]);
+      for (int v = 0; v < V; ++v) row[v].store(t.copy + (p * V + v) * L);
     }
+    b += b_row;
+  };
+  const auto multiply_row = [&](int i, int ahead, const Vec<T>* row) FOVEA_INLINE_LAMBDA {
+    const Vec<T> left((a_row == 1 ? a[0] + i : a[i])[ahead * a_col]);
+    FOVEA_EACH_LANE
+    for (int v = 0; v < V; ++v) sum[i][v] = fma(left, row[v], sum[i][v]);
+  };
+
+  const int64_t early = t.k > kLastSteps ? t.k - kLastSteps : 0, late = t.k - early;
+#pragma GCC unroll kTileUnroll
+  for (int64_t p = 0; p < early; ++p) {
+    Vec<T> row[V];
+    load_row_of_b(p, row);
+    FOVEA_EACH_LANE
+    for (int i = 0; i < Rows; ++i) multiply_row(i, 0, row);
+    a.advance(a_col);
+  }
+  Vec<T> row[kLastSteps][V] = {};
+  FOVEA_EACH_LANE
+  for (int p = 0; p < kLastSteps; ++p) {
+    if (p < late) load_row_of_b(early + p, row[p]);
   }
   FOVEA_EACH_LANE
-  for (int i = 0; i < Rows * V; ++i) {
-    T* c = t.c + i / V * t.ldc + i % V * L;
-    if (i % V + 1 == V && t.last < L) {
-      sum[i / V][i % V].store_first(c, t.last);
-    } else {
-      sum[i / V][i % V].store(c);
+  for (int i = 0; i < Rows; ++i) {
+    FOVEA_EACH_LANE
+    for (int p = 0; p < kLastSteps; ++p) {
+      if (p < late) multiply_row(i, p, row[p]);
+    }
+    FOVEA_EACH_LANE
+    for (int v = 0; v < V; ++v) {
+      T* to = c[i] + v * L;
+      if (v + 1 == V && partial) {
+        sum[i][v].store_first(to, t.last);
+      } else {
+        sum[i][v].store(to);
+      }
     }
   }
 }

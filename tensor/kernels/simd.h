@@ -74,7 +74,20 @@ template <class Raw> Raw native_fma(Raw a, Raw, Raw) { return a; }  // never cal
 #endif
 
 // a > b ? a : b and a < b ? a : b in one instruction, which g++ makes two of.
-#if defined(__AVX2__) && !defined(__AVX512F__) && !defined(FOVEA_VECTOR_BYTES)
+#if defined(__AVX512F__) && !defined(__clang__) && !defined(FOVEA_VECTOR_BYTES)
+FOVEA_INLINE auto larger_of(Register<float>::Raw a, Register<float>::Raw b) {
+  return __builtin_ia32_maxps512_mask(a, b, a, uint16_t(-1), 4);
+}
+FOVEA_INLINE auto larger_of(Register<double>::Raw a, Register<double>::Raw b) {
+  return __builtin_ia32_maxpd512_mask(a, b, a, uint8_t(-1), 4);
+}
+FOVEA_INLINE auto smaller_of(Register<float>::Raw a, Register<float>::Raw b) {
+  return __builtin_ia32_minps512_mask(a, b, a, uint16_t(-1), 4);
+}
+FOVEA_INLINE auto smaller_of(Register<double>::Raw a, Register<double>::Raw b) {
+  return __builtin_ia32_minpd512_mask(a, b, a, uint8_t(-1), 4);
+}
+#elif defined(__AVX2__) && !defined(__AVX512F__) && !defined(FOVEA_VECTOR_BYTES)
 FOVEA_INLINE auto larger_of(Register<float>::Raw a, Register<float>::Raw b) { return __builtin_ia32_maxps256(a, b); }
 FOVEA_INLINE auto larger_of(Register<double>::Raw a, Register<double>::Raw b) { return __builtin_ia32_maxpd256(a, b); }
 FOVEA_INLINE auto smaller_of(Register<float>::Raw a, Register<float>::Raw b) { return __builtin_ia32_minps256(a, b); }
@@ -203,7 +216,10 @@ template <class T> struct Vec {
 
 // Whether all lanes of a mask are set.
 template <class Bits> FOVEA_INLINE bool all_set(Bits mask) {
-#if defined(__AVX2__)
+#if defined(__AVX512F__) && !defined(FOVEA_VECTOR_BYTES)
+  typedef int32_t Words __attribute__((vector_size(kVectorBytes)));
+  return __builtin_ia32_cvtd2mask512((Words)mask) == uint16_t(-1);
+#elif defined(__AVX2__)
   typedef float Part __attribute__((vector_size(32)));
   Part parts[sizeof mask / sizeof(Part)];
   std::memcpy(parts, &mask, sizeof mask);
