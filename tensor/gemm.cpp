@@ -106,13 +106,17 @@ template <class T> void cut(const GemmTable<T>& t, const Product<T>& p, int64_t 
 
 template <class T> Plan make_plan(const GemmTable<T>& t, const Product<T>& p, int64_t workers) {
   Plan plan;
-  plan.kc = ceil_div(p.k, ceil_div(p.k, t.kc));  // even shares: 768 is 2 x 384, not 512 + 256
   // A is read once for each nc columns: where it lies that costs no more than to read a copy, unless its rows, or its
   // columns if they are what memory holds, are some multiple of 4 KiB apart and so share a few sets of the first-level
   // cache.
   const int64_t apart = std::max(p.a.row, p.a.col) * int64_t(sizeof(T));
   plan.pack_a = p.alpha != T(1) || (apart % 4096 == 0 && p.n > 16 * t.nr);
   plan.pack_b = p.b.col != 1;
+  if (workers == 1 && p.k <= t.kc && p.k * p.n <= t.block_size && !plan.pack_a) {  // all at once
+    plan.kc = p.k, plan.nc = round_up(p.n, t.nr), plan.rows = p.m, plan.cols = p.n;
+    return plan;
+  }
+  plan.kc = ceil_div(p.k, ceil_div(p.k, t.kc));  // even shares: 1024 is 2 x 512, not 768 + 256
   const double work = double(p.m) * double(p.n) * double(p.k) / double(workers);
   cut(t, p, workers, workers == 1 ? 1 : workers * std::clamp<int64_t>(int64_t(work / kPieceWork), 1, 4), plan);
   if (plan.pack_a) plan.rows = std::min(plan.rows, kPackedRows);
@@ -160,6 +164,7 @@ void multiply_piece(const GemmTable<T>& t, const Product<T>& p, const Plan& plan
 
 template <class T> void multiply_blocked(const GemmTable<T>& t, const Product<T>& p, int64_t workers) {
   const Plan plan = make_plan(t, p, workers);
+  if (plan.rows == p.m && plan.cols == p.n) return multiply_piece(t, p, plan, 0, p.m, 0, p.n);
   const int64_t down = ceil_div(p.m, plan.rows), across = ceil_div(p.n, plan.cols);
   parallel_for(down * across, 1, [&](int64_t begin, int64_t end) {
     for (int64_t piece = begin; piece < end; ++piece) {

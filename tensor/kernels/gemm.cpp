@@ -16,25 +16,21 @@ template <class T> constexpr int64_t kDepth = 3072 / sizeof(T);
 template <class T> constexpr int64_t kBlock = (512 << 10) / sizeof(T);
 
 // One row of tiles over n columns: panel after panel of B, `panel` elements apart. The next tile of C is fetched
-// meanwhile; so is the next tile of A where its rows lie in memory, a cache line of each at a time.
+// meanwhile; so is the next tile of A where its rows lie in memory, a part of each at a time.
 template <class T, int Rows, int Vectors, Layout A>
 __attribute__((noinline)) void multiply_panels(int64_t n, Tile<T> tile, int64_t panel) {
-  constexpr int L = Vec<T>::size, width = Vectors * L, line = 64 / int(sizeof(T));
-  const T* const next = tile.a + Rows * tile.a_row;
-  for (int64_t ahead = 0, columns = n; n > 0; n -= width, tile.b += panel, tile.c += width, ahead += width) {
+  constexpr int L = Vec<T>::size, width = Vectors * L;
+  const T* const next_a = tile.a + Rows * tile.a_row;
+  for (int64_t columns = n; n > 0; n -= width, tile.b += panel, tile.c += width) {
     tile.last = n < width ? int(n) - (width - L) : L;
-    const TileRows<T, Rows> next_c(tile.c + width, tile.ldc);
-    FOVEA_EACH_LANE
-    for (int i = 0; i < Rows; ++i) {
+    if (columns > width) {
+      const TileRows<T, Rows> next_c(tile.c + width, tile.ldc);
       FOVEA_EACH_LANE
-      for (int j = 0; j < width; j += line) __builtin_prefetch(next_c[i] + j, 1);
-    }
-    for (int64_t p = ahead; A == Layout::rows && p < tile.k; p += columns) {
-      const TileRows<const T, Rows> next_a(next + p, tile.a_row);
-      FOVEA_EACH_LANE
-      for (int i = 0; i < Rows; ++i) {
+      for (int i = 0; i < Rows; ++i) fetch<width>(next_c[i]);
+      for (int64_t p = columns - n; A == Layout::rows && p < tile.k; p += columns) {
+        const TileRows<const T, Rows> rows(next_a + p, tile.a_row);
         FOVEA_EACH_LANE
-        for (int j = 0; j < width; j += line) __builtin_prefetch(next_a[i] + j, 0, 2);
+        for (int i = 0; i < Rows; ++i) fetch<width>(rows[i]);
       }
     }
     multiply_tile<T, Rows, Vectors, A>(tile);
@@ -106,7 +102,7 @@ void multiply_block(int64_t m, int64_t n, int64_t k, Operand<T> a, Operand<T> b,
                     int64_t ldc) {
   constexpr int64_t L = Vec<T>::size, NR = kTileVectors * L;
   if (b.packed) return multiply_rows<T>(m, n, k, a, packed_panels(b.data, k), nullptr, add, c, ldc);
-  const bool worth_copy = m >= kTilesWorthCopy * kTileRows;
+  const bool worth_copy = m >= kTilesWorthCopy * kTileRows && b.row != NR;  // else it lies as a copy would
   alignas(64) T panel[(kDepth<T> + 1) * NR];
   int64_t j = 0;
   if (b.col == 1) {  // whole panels: read where they lie, all of them or, if there is room for one copy, each by itself

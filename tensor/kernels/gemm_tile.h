@@ -52,7 +52,7 @@ constexpr int64_t kRowsAhead = 16;
 // A cache line of every N elements.
 template <int N, class T> FOVEA_INLINE void fetch(const T* from) {
   FOVEA_EACH_LANE
-  for (int i = 0; i < N; i += 64 / int(sizeof(T))) __builtin_prefetch(from + i);
+  for (int i = 0; i < N; i += 64 / int(sizeof(T))) __builtin_prefetch(from + i, 0, 2);
 }
 
 // One tile's work.
