@@ -108,9 +108,10 @@ template <class T> Plan make_plan(const GemmTable<T>& t, const Product<T>& p, in
   Plan plan;
   // A is read once for each nc columns: where it lies that costs no more than to read a copy, unless its rows, or its
   // columns if they are what memory holds, are some multiple of 4 KiB apart and so share a few sets of the first-level
-  // cache.
+  // cache; or unless a tile's part of a column is so short that most of its cache line is fetched for nothing.
   const int64_t apart = std::max(p.a.row, p.a.col) * int64_t(sizeof(T));
-  plan.pack_a = p.alpha != T(1) || (apart % 4096 == 0 && p.n > 16 * t.nr);
+  const bool short_parts = p.a.col != 1 && t.mr * sizeof(T) < 48;
+  plan.pack_a = p.alpha != T(1) || (short_parts ? p.n > 4 * t.nr : apart % 4096 == 0 && p.n > 16 * t.nr);
   plan.pack_b = p.b.col != 1;
   if (workers == 1 && p.k <= t.kc && p.k * p.n <= t.block_size && !plan.pack_a) {  // all at once
     plan.kc = p.k, plan.nc = round_up(p.n, t.nr), plan.rows = p.m, plan.cols = p.n;

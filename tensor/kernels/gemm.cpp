@@ -10,10 +10,10 @@ namespace fovea {
 namespace {
 
 // kc: deep, so that a tile of C is seldom loaded and stored; but a tile of A, mr x kc, is to stay in the first-level
-// cache (32 KiB) while the panels of B stream past it. A block of B, kc x nc, is to stay in the second (512 KiB or
-// more).
-template <class T> constexpr int64_t kDepth = 3072 / sizeof(T);
-template <class T> constexpr int64_t kBlock = (512 << 10) / sizeof(T);
+// cache (32 KiB) while the panels of B stream past it, or very nearly. A block of B, kc x nc, is to stay in the second
+// (512 KiB or more; with AVX-512 1 MiB or more).
+template <class T> constexpr int64_t kDepth = (kVectorBytes == 64 ? 3072 : 2048) / sizeof(T);
+template <class T> constexpr int64_t kBlock = ((kVectorBytes == 64 ? 512 : 320) << 10) / sizeof(T);
 
 // One row of tiles over n columns: panel after panel of B, `panel` elements apart. The next tile of C is fetched
 // meanwhile; so is the next tile of A where its rows lie in memory, a part of each at a time.
@@ -108,8 +108,11 @@ void multiply_block(int64_t m, int64_t n, int64_t k, Operand<T> a, Operand<T> b,
   if (b.col == 1) {  // whole panels: read where they lie, all of them or, if there is room for one copy, each by itself
     const int64_t whole = n / NR * NR, step = worth_copy && !space ? NR : whole;
     for (; j < whole; j += step)
-      multiply_rows<T>(m, step, k, a, {b.data + j, b.row, NR}, !worth_copy ? nullptr : space ? space : panel, add,
-                       c + j, ldc);
+      multiply_rows<T>(m, step, k, a, {b.data + j, b.row, NR},
+                       !worth_copy ? nullptr
+                       : space     ? space
+                                   : panel,
+                       add, c + j, ldc);
   }
   for (; j < n; j += NR) {
     const int64_t columns = n - j < NR ? n - j : NR;

@@ -1,5 +1,5 @@
 // Packing: the pieces of A and B copied into the order in which the micro-kernel reads them. What is transposed in
-// memory is put right on the way, in registers, G x G elements at a time.
+// memory is put right on the way, in registers.
 #pragma once
 #include <utility>
 
@@ -22,37 +22,60 @@ FOVEA_INLINE Raw interleave(Raw a, Raw b, std::integer_sequence<int, I...>) {
   return __builtin_shufflevector(a, b, (I / G * G + I % G / 2 + Upper * G / 2 + (I % 2 ? int(sizeof...(I)) : 0))...);
 }
 
-// N lanes: G elements from `from`, G from G rows below, and so on.
-template <class T, int N, int G> FOVEA_INLINE typename Lanes<T, N>::Raw load_groups(const T* from, int64_t ld) {
+// Every other group of G lanes, those of a and then those of b: the even groups, or the odd.
+template <int G, int Odd, class Raw, int... I>
+FOVEA_INLINE Raw every_other(Raw a, Raw b, std::integer_sequence<int, I...>) {
+  return __builtin_shufflevector(a, b, ((I / G * 2 + Odd) * G + I % G)...);
+}
+
+// N lanes: C elements of row i, C of row i + C, and so on.
+template <class T, int N, int C, int Rows>
+FOVEA_INLINE typename Lanes<T, N>::Raw load_pieces(const TileRows<const T, Rows>& rows, int i) {
   typename Lanes<T, N>::Raw raw;
-  if constexpr (N == G) {
-    std::memcpy(&raw, from, sizeof raw);
+  if constexpr (N == C) {
+    std::memcpy(&raw, rows[i], sizeof raw);
   } else {
-    raw = join<decltype(raw)>(load_groups<T, N / 2, G>(from, ld), load_groups<T, N / 2, G>(from + N / 2 * ld, ld),
+    raw = join<decltype(raw)>(load_pieces<T, N / 2, C>(rows, i), load_pieces<T, N / 2, C>(rows, i + N / 2),
                               std::make_integer_sequence<int, N>());
   }
   return raw;
 }
 
-template <int N> constexpr int kGroup = N < 4 ? N : 4;
+// So many columns are turned at a time: with 32 registers as many as a vector has lanes, so that whole cache lines are
+// loaded.
+template <int N> constexpr int kColumns = N < 4 || kVectorBytes == 64 ? N : 4;
 
-// Column q of the N x G matrix at `from` (row i at from + i * ld) becomes column[q]: G loads of N elements each,
-// transposed within groups of G lanes by log2(G) perfect shuffles.
-template <class T, int N> FOVEA_INLINE void load_columns(const T* from, int64_t ld, typename Lanes<T, N>::Raw* column) {
-  constexpr int G = kGroup<N>;
+// Column q of the N x C matrix at `from` (row i at from + i * ld) becomes column[q]: squares of G x G are turned by
+// perfect shuffles, G lanes being what every instruction set shuffles within, then dealt to the columns of squares.
+template <class T, int N, int C = kColumns<N>>
+FOVEA_INLINE void load_columns(const T* from, int64_t ld, typename Lanes<T, N>::Raw* column) {
+  constexpr int G = 16 / int(sizeof(T)), half = G / 2;
   constexpr auto lanes = std::make_integer_sequence<int, N>();
-  typename Lanes<T, N>::Raw row[G];
+  const TileRows<const T, N> rows(from, ld);
+  typename Lanes<T, N>::Raw turned[C];
   FOVEA_EACH_LANE
-  for (int i = 0; i < G; ++i) row[i] = load_groups<T, N, G>(from + i * ld, ld);
+  for (int i = 0; i < C; ++i) column[i] = load_pieces<T, N, C>(rows, i);
   FOVEA_EACH_LANE
   for (int width = 1; width < G; width *= 2) {
     FOVEA_EACH_LANE
-    for (int i = 0; i < G / 2; ++i) {
-      column[2 * i] = interleave<G, 0>(row[i], row[i + G / 2], lanes);
-      column[2 * i + 1] = interleave<G, 1>(row[i], row[i + G / 2], lanes);
+    for (int i = 0; i < C / 2; ++i) {
+      const int upper = i / half * G + i % half;
+      turned[2 * i] = interleave<G, 0>(column[upper], column[upper + half], lanes);
+      turned[2 * i + 1] = interleave<G, 1>(column[upper], column[upper + half], lanes);
     }
     FOVEA_EACH_LANE
-    for (int i = 0; i < G; ++i) row[i] = column[i];
+    for (int i = 0; i < C; ++i) column[i] = turned[i];
+  }
+  FOVEA_EACH_LANE
+  for (int width = G; width < C; width *= 2) {
+    FOVEA_EACH_LANE
+    for (int i = 0; i < C / 2; ++i) {
+      const int even = i / G * 2 * G + i % G;
+      turned[i] = every_other<G, 0>(column[even], column[even + G], lanes);
+      turned[i + C / 2] = every_other<G, 1>(column[even], column[even + G], lanes);
+    }
+    FOVEA_EACH_LANE
+    for (int i = 0; i < C; ++i) column[i] = turned[i];
   }
 }
 
@@ -126,7 +149,7 @@ template <class T> void pack_a(int64_t m, int64_t k, T alpha, const T* a, int64_
 
 // One panel of B whose columns are contiguous in memory or (transposed) its rows; `columns` <= width, the rest zeros.
 template <class T> void pack_panel(int64_t k, int columns, int width, const T* b, int64_t row, int64_t col, T* packed) {
-  constexpr int L = Vec<T>::size, G = kGroup<L>;
+  constexpr int L = Vec<T>::size, C = kColumns<L>;
   const int whole = columns / L * L;
   int64_t p = 0;
   if (col == 1) {
@@ -135,11 +158,11 @@ template <class T> void pack_panel(int64_t k, int columns, int width, const T* b
     }
   } else if (row == 1) {
     for (int j = 0; j < whole; j += L) {  // few rows of memory at once: each is a stream to the prefetcher
-      for (p = 0; p + G <= k; p += G) {
-        typename Vec<T>::Raw column[G];
+      for (p = 0; p + C <= k; p += C) {
+        typename Vec<T>::Raw column[C];
         load_columns<T, L>(b + p + j * col, col, column);
         FOVEA_EACH_LANE
-        for (int q = 0; q < G; ++q) Vec<T>(column[q]).store(packed + (p + q) * width + j);
+        for (int q = 0; q < C; ++q) Vec<T>(column[q]).store(packed + (p + q) * width + j);
       }
     }
   }

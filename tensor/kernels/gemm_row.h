@@ -32,18 +32,18 @@ template <class T, int P> FOVEA_INLINE void add_rows(int64_t n, const T* a, cons
 // registers a few columns at a time.
 template <class T, int V>
 FOVEA_INLINE void multiply_rows_of_memory(int64_t k, const T* a, const T* b, int64_t ld, bool add, T* c) {
-  constexpr int L = Vec<T>::size, G = kGroup<L>;
+  constexpr int L = Vec<T>::size, C = kColumns<L>;
   Vec<T> sum[V];
   FOVEA_EACH_LANE
   for (int v = 0; v < V; ++v) sum[v] = add ? Vec<T>::load(c + v * L) : Vec<T>(T(0));
   int64_t p = 0;
-  for (; p + G <= k; p += G) {
+  for (; p + C <= k; p += C) {
     FOVEA_EACH_LANE
     for (int v = 0; v < V; ++v) {
-      typename Vec<T>::Raw column[G];
+      typename Vec<T>::Raw column[C];
       load_columns<T, L>(b + v * L * ld + p, ld, column);
       FOVEA_EACH_LANE
-      for (int q = 0; q < G; ++q) sum[v] = fma(Vec<T>(a[p + q]), Vec<T>(column[q]), sum[v]);
+      for (int q = 0; q < C; ++q) sum[v] = fma(Vec<T>(a[p + q]), Vec<T>(column[q]), sum[v]);
     }
   }
   for (int v = 0; v < V; ++v) sum[v].store(c + v * L);
@@ -71,9 +71,10 @@ void multiply_row(int64_t n, int64_t k, const T* a, const T* b, int64_t row, int
     for (; p < k; ++p) add_rows<T, 1>(n, a + p, b + p * row, row, c);
     return;
   }
-  // Two chains hide an fma's latency better than one; but rows a multiple of 4 KiB apart share a few sets of the cache.
-  const bool far_apart = col * int64_t(sizeof(T)) % 4096 == 0;
-  int64_t j = far_apart ? 0 : multiply_strips<T, 2>(n, k, a, b, col, add, c);
+  // Where few columns are turned at a time, two chains hide an fma's latency better than one; but rows a multiple of
+  // 4 KiB apart share a few sets of the cache.
+  const bool one = kColumns<Vec<T>::size> == Vec<T>::size || col * int64_t(sizeof(T)) % 4096 == 0;
+  int64_t j = one ? 0 : multiply_strips<T, 2>(n, k, a, b, col, add, c);
   j += multiply_strips<T, 1>(n - j, k, a, b + j * col, col, add, c + j);
   for (; j < n; ++j) {
     T sum = add ? c[j] : T(0);

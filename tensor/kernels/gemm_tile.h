@@ -24,8 +24,9 @@ constexpr int kTileVectors = 2;
 // so less often for its work.
 constexpr int kTileUnroll = kTileRows > 6 ? 4 : 8;
 // The last steps are taken row by row, and each row is stored when it is done: stores come no faster than the processor
-// writes them (64 bytes take two cycles), and the next tile's multiplications need not wait.
-constexpr int kLastSteps = kTileRows > 6 ? 2 : 1;
+// writes them (64 bytes take two cycles), and the next tile's multiplications need not wait. A low tile stores little
+// at a time.
+constexpr int kLastSteps = kTileRows > 6 ? 2 : 0;
 
 // How the operands of a tile lie. Strides that are known when compiled become part of the addresses, so that the loop
 // holds little but loads and multiplications: where two threads share a core, each can start three instructions a cycle
@@ -40,8 +41,7 @@ enum class Layout {
 
 // Tiles of full height, and those one row lower, have code for each layout, for most products have no other. The first
 // of four tiles or more, which may be copying, is at most two rows lower (see TileHeights).
-template <int Rows, int Vectors>
-constexpr bool kKnowsLayout = Rows + 1 >= kTileRows&& Vectors == kTileVectors;
+template <int Rows, int Vectors> constexpr bool kKnowsLayout = Rows + 1 >= kTileRows&& Vectors == kTileVectors;
 template <int Rows, int Vectors> constexpr bool kCanCopy = Rows + 2 >= kTileRows&& Vectors == kTileVectors;
 constexpr int64_t kTilesWorthCopy = 4;  // a panel of B that so many tiles read is copied
 
@@ -52,7 +52,7 @@ constexpr int64_t kRowsAhead = 16;
 // A cache line of every N elements.
 template <int N, class T> FOVEA_INLINE void fetch(const T* from) {
   FOVEA_EACH_LANE
-  for (int i = 0; i < N; i += 64 / int(sizeof(T))) __builtin_prefetch(from + i, 0, 2);
+  for (int i = 0; i < N; i += 64 / int(sizeof(T))) __builtin_prefetch(from + i, 0, kVectorBytes == 64 ? 2 : 3);
 }
 
 // One tile's work.
@@ -63,14 +63,14 @@ template <class T> struct Tile {
   const T* b = nullptr;  // row p at b + p * b_row
   int64_t b_row = 0;
   T* copy = nullptr;  // where B goes, if it is copied
-  bool add = false;  // to C; else C is not read: it may hold anything, NaN included
+  bool add = false;   // to C; else C is not read: it may hold anything, NaN included
   T* c = nullptr;
   int64_t ldc = 0;
   int last = Vec<T>::size;  // columns of C that the last vector holds: it may reach beyond the matrix
 };
 
-// The rows of a tile in memory, four to a pointer: with ld and 3 ld in registers each has an address that an instruction
-// can form by itself, where a pointer or an offset for every row would not fit into the registers.
+// The rows of a tile in memory, four to a pointer: with ld and 3 ld in registers each has an address that an
+// instruction can form by itself, where a pointer or an offset for every row would not fit into the registers.
 template <class T, int Rows> struct TileRows {
   static constexpr int groups = (Rows + 3) / 4;
   T* group[groups];
@@ -80,7 +80,7 @@ template <class T, int Rows> struct TileRows {
     FOVEA_EACH_LANE
     for (int g = 0; g < groups; ++g) {
       group[g] = first + 4 * g * ld;
-      asm("" : "+r"(group[g]));  // else g++ takes all of them for one pointer with many offsets
+      if (groups > 2) asm("" : "+r"(group[g]));  // else g++ takes all of them for one pointer with many offsets
     }
   }
   FOVEA_INLINE T* operator[](int i) const { return group[i / 4] + i % 4 * ld; }
@@ -105,7 +105,8 @@ template <class T, int Rows, int Vectors, Layout A> FOVEA_INLINE void multiply_t
     }
   }
 
-  const int64_t a_row = A == Layout::packed || A == Layout::columns ? 1 : t.a_row;
+  constexpr bool columns_of_a = A == Layout::packed || A == Layout::columns;
+  const int64_t a_row = columns_of_a ? 1 : t.a_row;
   const int64_t a_col = A == Layout::packed ? Rows : A == Layout::rows ? 1 : t.a_col;
   const int64_t b_row = A == Layout::any || A == Layout::copying ? t.b_row : V * L;
   TileRows<const T, Rows> a(t.a, a_row);
@@ -121,7 +122,7 @@ template <class T, int Rows, int Vectors, Layout A> FOVEA_INLINE void multiply_t
     b += b_row;
   };
   const auto multiply_row = [&](int i, int ahead, const Vec<T>* row) FOVEA_INLINE_LAMBDA {
-    const Vec<T> left((a_row == 1 ? a[0] + i : a[i])[ahead * a_col]);
+    const Vec<T> left((columns_of_a ? a[0] + i : a[i])[ahead * a_col]);
     FOVEA_EACH_LANE
     for (int v = 0; v < V; ++v) sum[i][v] = fma(left, row[v], sum[i][v]);
   };
@@ -135,7 +136,7 @@ template <class T, int Rows, int Vectors, Layout A> FOVEA_INLINE void multiply_t
     for (int i = 0; i < Rows; ++i) multiply_row(i, 0, row);
     a.advance(a_col);
   }
-  Vec<T> row[kLastSteps][V] = {};
+  Vec<T> row[kLastSteps + 1][V] = {};
   FOVEA_EACH_LANE
   for (int p = 0; p < kLastSteps; ++p) {
     if (p < late) load_row_of_b(early + p, row[p]);
