@@ -88,13 +88,13 @@ struct Plan {
 template <class T> void cut(const GemmTable<T>& t, const Product<T>& p, int64_t least, int64_t most, Plan& plan) {
   double best = 0;
   for (int64_t pieces = least; pieces <= most; pieces *= 2) {
-    for (int64_t down = 1; down <= pieces; ++down) {
+    for (int64_t down = 1; down <= pieces && (down <= least || p.m / down >= t.mr); ++down) {
       if (pieces % down != 0) continue;
       const int64_t rows = ceil_div(p.m, down), cols = round_up(ceil_div(p.n, pieces / down), t.nr);
       const double a_copies = double(p.m) * double(ceil_div(p.n, cols)), b_copies = double(p.n) * double(down);
       // in multiplications, over k; the work is that of the largest piece, as if all were as large
       const double work = double(rows) * double(cols) * double(pieces) * (1 + 0.05 * double(least) / double(pieces));
-      const double cost = work + 6 * ((plan.pack_a ? 1 : 0.25) * a_copies + (plan.pack_b ? b_copies : 0));
+      const double cost = work + 6 * ((plan.pack_a ? 1 : 0.25) * a_copies + (plan.pack_b ? 1 : 0.05) * b_copies);
       if (best == 0 || cost < best) {
         best = cost;
         plan.rows = rows;
@@ -119,7 +119,7 @@ template <class T> Plan make_plan(const GemmTable<T>& t, const Product<T>& p, in
   }
   plan.kc = ceil_div(p.k, ceil_div(p.k, t.kc));  // even shares: 1024 is 2 x 512, not 768 + 256
   const double work = double(p.m) * double(p.n) * double(p.k) / double(workers);
-  cut(t, p, workers, workers == 1 ? 1 : workers * std::clamp<int64_t>(int64_t(work / kPieceWork), 1, 4), plan);
+  cut(t, p, workers, workers == 1 ? 1 : workers * std::clamp<int64_t>(int64_t(work / kPieceWork), 1, 16), plan);
   if (plan.pack_a) plan.rows = std::min(plan.rows, kPackedRows);
   const int64_t widest = std::max(t.nr, t.block_size / plan.kc / t.nr * t.nr);
   plan.nc = round_up(ceil_div(plan.cols, ceil_div(plan.cols, widest)), t.nr);

@@ -97,22 +97,24 @@ void multiply_rows(int64_t m, int64_t n, int64_t k, Operand<T> a, Panels<T> b, T
   }
 }
 
+// Whether B, read by so many rows, is worth copying: unless it lies as its copy would, or is read by few tiles. With
+// rows a multiple of 4 KiB apart a panel shares a few sets of the caches, and four tiles are enough.
+template <class T> bool worth_copy(int64_t m, const Operand<T>& b) {
+  const bool far_apart = b.row * int64_t(sizeof(T)) % 4096 == 0;
+  return m >= (far_apart ? 4 : 20) * kTileRows && b.row != kTileVectors * Vec<T>::size;
+}
+
 template <class T>
 void multiply_block(int64_t m, int64_t n, int64_t k, Operand<T> a, Operand<T> b, T* space, bool add, T* c,
                     int64_t ldc) {
   constexpr int64_t L = Vec<T>::size, NR = kTileVectors * L;
   if (b.packed) return multiply_rows<T>(m, n, k, a, packed_panels(b.data, k), nullptr, add, c, ldc);
-  const bool worth_copy = m >= kTilesWorthCopy * kTileRows && b.row != NR;  // else it lies as a copy would
   alignas(64) T panel[(kDepth<T> + 1) * NR];
   int64_t j = 0;
   if (b.col == 1) {  // whole panels: read where they lie, all of them or, if there is room for one copy, each by itself
-    const int64_t whole = n / NR * NR, step = worth_copy && !space ? NR : whole;
-    for (; j < whole; j += step)
-      multiply_rows<T>(m, step, k, a, {b.data + j, b.row, NR},
-                       !worth_copy ? nullptr
-                       : space     ? space
-                                   : panel,
-                       add, c + j, ldc);
+    T* const copy = !worth_copy<T>(m, b) ? nullptr : space ? space : panel;
+    const int64_t whole = n / NR * NR, step = copy == panel ? NR : whole;
+    for (; j < whole; j += step) multiply_rows<T>(m, step, k, a, {b.data + j, b.row, NR}, copy, add, c + j, ldc);
   }
   for (; j < n; j += NR) {
     const int64_t columns = n - j < NR ? n - j : NR;

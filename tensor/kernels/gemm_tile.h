@@ -43,7 +43,6 @@ enum class Layout {
 // of four tiles or more, which may be copying, is at most two rows lower (see TileHeights).
 template <int Rows, int Vectors> constexpr bool kKnowsLayout = Rows + 1 >= kTileRows&& Vectors == kTileVectors;
 template <int Rows, int Vectors> constexpr bool kCanCopy = Rows + 2 >= kTileRows&& Vectors == kTileVectors;
-constexpr int64_t kTilesWorthCopy = 4;  // a panel of B that so many tiles read is copied
 
 // Where rows of memory are read a long way apart, the processor does not foresee the jumps: they are fetched so many
 // rows ahead.
