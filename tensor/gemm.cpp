@@ -248,7 +248,7 @@ void gemm_batched(int64_t batch, Trans ta, Trans tb, int64_t m, int64_t n, int64
     for (int64_t i = 0; i < batch; ++i) multiply(product(i), workers_for(work));
     return;
   }
-  const int64_t grain = std::min(ceil_div(batch, workers), 1 + int64_t(kWorthThreads / (work + 1)));
+  const int64_t grain = std::min(ceil_div(batch, workers), 1 + int64_t(4 * kWorthThreads / (work + 1)));
   parallel_for(batch, workers > 1 ? grain : batch, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) multiply(product(i), 1);
   });

@@ -73,7 +73,7 @@ void multiply_row(int64_t n, int64_t k, const T* a, const T* b, int64_t row, int
   }
   // Where few columns are turned at a time, two chains hide an fma's latency better than one; but rows a multiple of
   // 4 KiB apart share a few sets of the cache.
-  const bool one = kColumns<Vec<T>::size> == Vec<T>::size || col * int64_t(sizeof(T)) % 4096 == 0;
+  const bool one = kVectorBytes == 64 || col * int64_t(sizeof(T)) % 4096 == 0;
   int64_t j = one ? 0 : multiply_strips<T, 2>(n, k, a, b, col, add, c);
   j += multiply_strips<T, 1>(n - j, k, a, b + j * col, col, add, c + j);
   for (; j < n; ++j) {
