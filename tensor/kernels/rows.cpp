@@ -50,15 +50,19 @@ template <class... Step> FOVEA_INLINE void by_groups(int64_t rows, int64_t n, St
   }
 }
 
-// y_i = exp(x_i - most), most the largest x; returns their sum. Without y only the sum is wanted.
-template <class T> [[gnu::noinline]] double row_exps(int64_t n, T most, const T* x, T* y) {
+// y_i = exp(x_i - most), most the largest x; returns their sum. Without y only the sum is wanted. Meanwhile the row at
+// `next` is fetched.
+template <class T> [[gnu::noinline]] double row_exps(int64_t n, T most, const T* x, T* y, const T* next) {
   const Vec<T> shift(most);
   T dropped[kBlock];
   double total = 0;
   for (int64_t first = 0; first < n; first += kBlock) {
+    const T* ahead = next + first;
     const Operands<T, 1, 1> row = {{x + first}, {y ? y + first : dropped}, {T(-__builtin_inf())}};
     total += row_sums<1>(n - first < kBlock ? n - first : kBlock, row,
                          [&](const Vec<T>* v, Vec<T>* e, Vec<T>* sum) FOVEA_INLINE_LAMBDA {
+                           __builtin_prefetch(ahead);
+                           ahead += Vec<T>::size;
                            e[0] = exp_not_positive(v[0] - shift);
                            sum[0] = sum[0] + e[0];
                          })
@@ -89,7 +93,8 @@ template <class T> void softmax(int64_t rows, int64_t n, const T* x, T* y) {
   double total[kGroup];
   by_groups(
       rows, n, [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { most[k] = row_max(n, x + r * n); },
-      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { total[k] = row_exps(n, most[k], x + r * n, y + r * n); },
+      [&](int64_t r, int k)
+          FOVEA_INLINE_LAMBDA { total[k] = row_exps(n, most[k], x + r * n, y + r * n, x + (r + kGroup) * n); },
       [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { scale_row(n, T(1 / total[k]), y + r * n, y + r * n); });
 }
 
@@ -99,7 +104,8 @@ template <class T> void log_softmax(int64_t rows, int64_t n, const T* x, T* y) {
   double total[kGroup];
   by_groups(
       rows, n, [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { most[k] = row_max(n, x + r * n); },
-      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { total[k] = row_exps<T>(n, most[k], x + r * n, nullptr); },
+      [&](int64_t r, int k)
+          FOVEA_INLINE_LAMBDA { total[k] = row_exps<T>(n, most[k], x + r * n, nullptr, x + (r + kGroup) * n); },
       [&](int64_t r, int k) FOVEA_INLINE_LAMBDA {
         const Vec<T> shift(most[k]), log_total(T(log_of(total[k])));
         map_row(n, Operands<T, 1, 1>{{x + r * n}, {y + r * n}},
@@ -114,7 +120,7 @@ template <class T> void masked_softmax(int64_t n, int64_t visible, double scale,
   for (int64_t i = 0; keep && i < visible; ++i) y[i] = keep[i] ? y[i] : T(-__builtin_inf());
   T most = row_max(visible, y);
   if (most == T(-__builtin_inf())) most = 0;
-  const double total = row_exps(visible, most, y, y);
+  const double total = row_exps(visible, most, y, y, y);
   scale_row(visible, T(total == 0 ? 0 : 1 / total), y, y);
   for (int64_t i = visible; i < n; ++i) y[i] = 0;
 }
@@ -294,7 +300,8 @@ void cross_entropy(int64_t rows, int64_t n, const T* x, const int64_t* targets, 
   double total[kGroup];
   by_groups(
       rows, n, [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { most[k] = row_max(n, x + r * n); },
-      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { total[k] = row_exps<T>(n, most[k], x + r * n, nullptr); },
+      [&](int64_t r, int k)
+          FOVEA_INLINE_LAMBDA { total[k] = row_exps<T>(n, most[k], x + r * n, nullptr, x + (r + kGroup) * n); },
       [&](int64_t r, int k) FOVEA_INLINE_LAMBDA {
         const double log_total = log_of(total[k]);
         logsumexps[r] = double(most[k]) + log_total;
