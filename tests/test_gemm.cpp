@@ -152,6 +152,11 @@ TEST_CASE("gemm equals the naive chain of fma bit for bit: several blocks along 
   check_case<float>({{30, 4200, 300}, Trans::no, Trans::yes, 1, 0, 0});
   check_case<float>({{31, 530, 1024}, Trans::no, Trans::no, 1, 1, 0});  // rows of A 4 KiB apart
   check_case<float>({{1, 45, 1024}, Trans::no, Trans::yes, 1, 0, 0});   // rows of B too
+  check_case<float>({{70, 1024, 19}, Trans::no, Trans::no, 1, 1, 0});   // and copied on the way
+  check_case<float>({{261, 70, 37}, Trans::yes, Trans::no, 1, 0, 3});   // copied, and a part of a panel left over
+  check_case<double>({{250, 50, 3}, Trans::no, Trans::no, 1, 1, 1});
+  for (const int64_t n : {8, 16, 32})
+    check_case<float>({{70, n, 33}, Trans::no, Trans::no, 1, 0, 0});  // as a copy lies
   check_case<double>({{1, 23, 512}, Trans::no, Trans::yes, 1, 1, 0});
   check_case<float>({{58, 2500, 700}, Trans::yes, Trans::no, 1, 2, 0});
   check_case<double>({{211, 303, 601}, Trans::yes, Trans::no, 1, 1, 2});

@@ -48,7 +48,7 @@ template <int Rows, int Vectors> constexpr bool kCanCopy = Rows + 2 >= kTileRows
 // rows ahead.
 constexpr int64_t kRowsAhead = 16;
 
-// A cache line of every N elements.
+// N elements: into the first cache, or, where a tile of A alone fills that, into the second.
 template <int N, class T> FOVEA_INLINE void fetch(const T* from) {
   FOVEA_EACH_LANE
   for (int i = 0; i < N; i += 64 / int(sizeof(T))) __builtin_prefetch(from + i, 0, kVectorBytes == 64 ? 2 : 3);
@@ -89,27 +89,42 @@ template <class T, int Rows> struct TileRows {
   }
 };
 
+template <class T, int V> FOVEA_INLINE void load_row(const Tile<T>& t, const T* c, Vec<T>* sum) {
+  constexpr int L = Vec<T>::size;
+  FOVEA_EACH_LANE
+  for (int v = 0; v < V; ++v)
+    sum[v] = v + 1 == V && t.last < L ? Vec<T>::load_first(c + v * L, t.last) : Vec<T>::load(c + v * L);
+}
+
+template <class T, int V> FOVEA_INLINE void store_row(const Tile<T>& t, const Vec<T>* sum, T* c) {
+  constexpr int L = Vec<T>::size;
+  FOVEA_EACH_LANE
+  for (int v = 0; v < V; ++v) {
+    if (v + 1 == V && t.last < L) {
+      sum[v].store_first(c + v * L, t.last);
+    } else {
+      sum[v].store(c + v * L);
+    }
+  }
+}
+
 template <class T, int Rows, int Vectors, Layout A> FOVEA_INLINE void multiply_tile(const Tile<T>& t) {
   constexpr int L = Vec<T>::size, V = Vectors;
-  const bool partial = t.last < L;
+  constexpr bool columns_of_a = A == Layout::packed || A == Layout::columns;
+  const int64_t a_row = columns_of_a ? 1 : t.a_row;
+  const int64_t a_col = A == Layout::packed ? Rows : A == Layout::rows ? 1 : t.a_col;
+  const int64_t b_row = A == Layout::any || A == Layout::copying ? t.b_row : V * L;
   const TileRows<T, Rows> c(t.c, t.ldc);
+  TileRows<const T, Rows> a(t.a, a_row);
+  const T* b = t.b;
+
   Vec<T> sum[Rows][V];
   FOVEA_EACH_LANE
   for (int i = 0; i < Rows * V; ++i) sum[i / V][i % V] = Vec<T>(T(0));
   if (t.add) {
     FOVEA_EACH_LANE
-    for (int i = 0; i < Rows * V; ++i) {
-      const T* from = c[i / V] + i % V * L;
-      sum[i / V][i % V] = i % V + 1 == V && partial ? Vec<T>::load_first(from, t.last) : Vec<T>::load(from);
-    }
+    for (int i = 0; i < Rows; ++i) load_row<T, V>(t, c[i], sum[i]);
   }
-
-  constexpr bool columns_of_a = A == Layout::packed || A == Layout::columns;
-  const int64_t a_row = columns_of_a ? 1 : t.a_row;
-  const int64_t a_col = A == Layout::packed ? Rows : A == Layout::rows ? 1 : t.a_col;
-  const int64_t b_row = A == Layout::any || A == Layout::copying ? t.b_row : V * L;
-  TileRows<const T, Rows> a(t.a, a_row);
-  const T* b = t.b;
   const auto load_row_of_b = [&](int64_t p, Vec<T>* row) FOVEA_INLINE_LAMBDA {
     FOVEA_EACH_LANE
     for (int v = 0; v < V; ++v) row[v] = Vec<T>::load(b + v * L);
@@ -120,8 +135,8 @@ template <class T, int Rows, int Vectors, Layout A> FOVEA_INLINE void multiply_t
     }
     b += b_row;
   };
-  const auto multiply_row = [&](int i, int ahead, const Vec<T>* row) FOVEA_INLINE_LAMBDA {
-    const Vec<T> left((columns_of_a ? a[0] + i : a[i])[ahead * a_col]);
+  const auto multiply_row = [&](int i, int step, const Vec<T>* row) FOVEA_INLINE_LAMBDA {
+    const Vec<T> left((columns_of_a ? a[0] + i : a[i])[step * a_col]);
     FOVEA_EACH_LANE
     for (int v = 0; v < V; ++v) sum[i][v] = fma(left, row[v], sum[i][v]);
   };
@@ -146,15 +161,7 @@ template <class T, int Rows, int Vectors, Layout A> FOVEA_INLINE void multiply_t
     for (int p = 0; p < kLastSteps; ++p) {
       if (p < late) multiply_row(i, p, row[p]);
     }
-    FOVEA_EACH_LANE
-    for (int v = 0; v < V; ++v) {
-      T* to = c[i] + v * L;
-      if (v + 1 == V && partial) {
-        sum[i][v].store_first(to, t.last);
-      } else {
-        sum[i][v].store(to);
-      }
-    }
+    store_row<T, V>(t, sum[i], c[i]);
   }
 }
 
