@@ -2,14 +2,15 @@
 // Multiplication", 2008; F. Van Zee, R. van de Geijn, "BLIS", 2015).
 //
 //   for each piece of C: rows x columns       one thread's work
-//     for each kc of the inner axis           A packed, if its rows do not lie in memory
+//     for each kc of the inner axis           A packed, if it cannot be read well where it lies
 //       for each nc columns                   B packed: kc x nc                        (second-level cache)
 //         for each tile of mr rows            mr x kc of A                             (first-level cache)
 //           for each panel of nr columns      the micro-kernel: kc x nr of B streams   (registers)
 //
-// The two inner loops and all that knows vectors are in tensor/kernels/. Packing costs a copy; where an operand is used
-// too few times to pay for it, the micro-kernel reads it where it lies. A piece packs for itself: so the threads meet
-// only at the end.
+// The two inner loops and all that knows vectors are in tensor/kernels/. Packing costs a copy: a B whose rows lie in
+// memory is copied by the first tile that reads it, behind its multiplications, and where an operand is used too few
+// times to pay for a copy, the micro-kernel reads it where it lies. A piece packs for itself: so the threads meet only
+// at the end.
 #include "tensor/gemm.h"
 
 #include <algorithm>

@@ -239,6 +239,20 @@ template <class T> CrossEntropySettings<T> settings_of(const CrossEntropyOptions
   return {weights.data<T>(), sum(weights.to(DType::f64)).item(), options.label_smoothing, options.ignore_index};
 }
 
+// Of the targets that are not ignored: their number, or the sum of their classes' weights.
+template <class T> double total_weight(const Tensor& targets, const CrossEntropyOptions& options) {
+  const auto* target = targets.data<int64_t>();
+  const Tensor& weights = options.class_weights;
+  int64_t number = 0;
+  for (int64_t r = 0; r < targets.count(); ++r) number += target[r] != options.ignore_index;
+  if (!weights.defined()) return double(number);
+  double sum = 0;
+  for (int64_t r = 0; r < targets.count(); ++r) {
+    if (target[r] != options.ignore_index) sum += double(weights.data<T>()[target[r] * weights.strides()[0]]);
+  }
+  return sum;
+}
+
 // With the class weights side by side, as the kernels want them.
 CrossEntropyOptions with_weights(const Tensor& logits, CrossEntropyOptions options) {
   Tensor& weights = options.class_weights;
@@ -261,10 +275,7 @@ CrossEntropyResult cross_entropy_rows(const Tensor& logits, const Tensor& target
       row_table<T>().cross_entropy(last - first, n, rows.data<T>() + first * n, target + first, settings,
                                    result.losses.data<T>() + first, result.logsumexps.data<double>() + first);
     });
-    for (int64_t r = 0; r < classes.count(); ++r) {
-      if (target[r] == options.ignore_index) continue;
-      result.weight += double(settings.class_weights[target[r]]);
-    }
+    result.weight = total_weight<T>(classes, given);
   });
   return result;
 }

@@ -72,6 +72,10 @@ template <class T> [[gnu::noinline]] double row_exps(int64_t n, T most, const T*
 }
 
 FOVEA_INLINE double log_of(double x) { return log(Vec<double>(x))[0]; }
+FOVEA_INLINE void take_logs(int64_t n, double* x) {
+  for (int64_t i = 0; i < n; i += Vec<double>::size)
+    log(Vec<double>::load_first(x + i, int(n - i), 1)).store_first(x + i, int(n - i));
+}
 
 // A number of f64 as two of T, so that x - mean loses nothing.
 template <class T> struct Split {
@@ -296,17 +300,23 @@ FOVEA_INLINE double row_loss(int64_t n, const T* x, int64_t target, T most, doub
 template <class T>
 void cross_entropy(int64_t rows, int64_t n, const T* x, const int64_t* targets, const CrossEntropySettings<T>& settings,
                    T* losses, double* logsumexps) {
-  T most[kGroup];
-  double total[kGroup];
-  by_groups(
-      rows, n, [&](int64_t r, int k) FOVEA_INLINE_LAMBDA { most[k] = row_max(n, x + r * n); },
-      [&](int64_t r, int k)
-          FOVEA_INLINE_LAMBDA { total[k] = row_exps<T>(n, most[k], x + r * n, nullptr, x + (r + kGroup) * n); },
-      [&](int64_t r, int k) FOVEA_INLINE_LAMBDA {
-        const double log_total = log_of(total[k]);
-        logsumexps[r] = double(most[k]) + log_total;
-        losses[r] = T(row_loss(n, x + r * n, targets[r], most[k], log_total, settings));
-      });
+  constexpr int64_t kTogether = 32;  // rows whose logarithms are taken together
+  T most[kTogether];
+  double totals[kTogether];
+  for (int64_t first = 0; first < rows; first += kTogether) {
+    const int64_t count = rows - first < kTogether ? rows - first : kTogether;
+    const T* const block = x + first * n;
+    by_groups(
+        count, n, [&](int64_t r, int) FOVEA_INLINE_LAMBDA { most[r] = row_max(n, block + r * n); },
+        [&](int64_t r, int) FOVEA_INLINE_LAMBDA {
+          totals[r] = row_exps<T>(n, most[r], block + r * n, nullptr, block + (r + kGroup) * n);
+        });
+    take_logs(count, totals);
+    for (int64_t r = 0; r < count; ++r) {
+      logsumexps[first + r] = double(most[r]) + totals[r];
+      losses[first + r] = T(row_loss(n, block + r * n, targets[first + r], most[r], totals[r], settings));
+    }
+  }
 }
 
 // dx_c = dloss ((a + b W) p_c - b w_c - a [c = t]),  p_c = exp(x_c - logsumexp),  a = (1-ε) w_t,  b = ε/n,  W = Σ w
