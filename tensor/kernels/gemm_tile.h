@@ -45,8 +45,9 @@ template <int Rows, int Vectors> constexpr bool kKnowsLayout = Rows + 1 >= kTile
 template <int Rows, int Vectors> constexpr bool kCanCopy = Rows + 2 >= kTileRows&& Vectors == kTileVectors;
 
 // Where rows of memory are read a long way apart, the processor does not foresee the jumps: they are fetched so many
-// rows ahead.
+// rows ahead. A tile that may read B where it lies does so if its steps have instructions to spare.
 constexpr int64_t kRowsAhead = 16;
+template <Layout A> constexpr bool kFetchesB = A == Layout::copying || (A == Layout::any && kVectorBytes == 64);
 
 // N elements: into the first cache, or, where a tile of A alone fills that, into the second.
 template <int N, class T> FOVEA_INLINE void fetch(const T* from) {
@@ -128,8 +129,8 @@ template <class T, int Rows, int Vectors, Layout A> FOVEA_INLINE void multiply_t
   const auto load_row_of_b = [&](int64_t p, Vec<T>* row) FOVEA_INLINE_LAMBDA {
     FOVEA_EACH_LANE
     for (int v = 0; v < V; ++v) row[v] = Vec<T>::load(b + v * L);
+    if constexpr (kFetchesB<A>) fetch<V * L>(b + kRowsAhead * b_row);
     if constexpr (A == Layout::copying) {
-      fetch<V * L>(b + kRowsAhead * b_row);
       FOVEA_EACH_LANE
       for (int v = 0; v < V; ++v) row[v].store(t.copy + (p * V + v) * L);
     }
