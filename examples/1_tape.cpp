@@ -2,6 +2,7 @@
 //
 // A computation on variables is recorded while a Tape is alive; backward() walks the recording from its end and leaves
 // in each Parameter how fast the result grows with it.
+#include <exception>
 #include <iostream>
 
 #include "autograd/elementwise.h"
@@ -75,10 +76,13 @@ void without_a_tape() {
 
 }  // namespace
 
-int main() {
+int main() try {
   one_product();
   used_twice();
   gradients_add_up();
   backward_twice();
   without_a_tape();
+} catch (const std::exception& error) {  // what the environment asks for and the machine does not have, for one
+  std::cerr << "1_tape: " << error.what() << '\n';
+  return 1;
 }

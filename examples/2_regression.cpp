@@ -3,6 +3,7 @@
 //   y = 2 sin x + x^0.8 + noise,
 //
 // by the loop that all training has: forward, loss, backward, step.
+#include <exception>
 #include <iomanip>
 #include <iostream>
 #include <string>
@@ -53,7 +54,7 @@ void plot(const Tensor& x, const Tensor& points, const Tensor& truth_x, const Te
 
 }  // namespace
 
-int main() {
+int main() try {
   Rng rng(42);
   const Tensor x = uniform({50, 1}, 0, 5, rng);                // [50, 1]
   const Tensor y = curve(x) + randn({50, 1}, rng) * 0.5;       // [50, 1]
@@ -77,4 +78,7 @@ int main() {
   }
   std::cout << '\n';
   plot(x, y, grid, curve(grid), network(grid).value());
+} catch (const std::exception& error) {  // what the environment asks for and the machine does not have, for one
+  std::cerr << "2_regression: " << error.what() << '\n';
+  return 1;
 }
