@@ -1,24 +1,22 @@
 // bench_gemm: the speed of gemm over a list of shapes, beside what the machine could do: its peak, measured by a loop
 // of multiplications that never leaves the registers.
 //
-//   bench_gemm [--threads N] [--rounds R] [--shapes FILE] [--shape "NAME f N T 64 64 32 [batch=48] [acc=1]"]... [M N K]
+//   bench_gemm [--shape "NAME f|d N|T N|T M N K [batch=B] [acc=1] [rounds=R]"...] [--shapes FILE...] [--threads N]
 //
-// A shape is: name, type (f or d), A and B transposed (T) or not (N), m, n, k. Lines of FILE the same. M N K alone is a
-// product of f32, nothing transposed.
+// A shape is: name, type (f: f32, d: f64), A and B transposed (T) or not (N), m, n, k; with acc=1 the product is added
+// to C. Lines of FILE the same; what begins with # is a comment.
 #include <algorithm>
-#include <cctype>
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
-#include <iostream>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "examples/lib/args.h"
 #include "tensor/cpu.h"
 #include "tensor/dispatch.h"
 #include "tensor/gemm.h"
-#include "tensor/kernels/gemm.h"
+#include "tensor/machine.h"
 #include "tensor/parallel.h"
 #include "tests/bench/measure.h"
 
@@ -27,13 +25,13 @@ using namespace fovea;
 namespace {
 
 // Seconds per call of fn: the median over the rounds, each of about 10 ms.
-template <class Fn> double time_of(int rounds, Fn fn) {
+template <class Fn> double time_of(int64_t rounds, Fn fn) {
   fn();
   double start = now();
   fn();
   const int calls = std::max(1, int(0.010 / (now() - start + 1e-9)));
   std::vector<double> times;
-  for (int round = 0; round < rounds; ++round) {
+  for (int64_t round = 0; round < rounds; ++round) {
     start = now();
     for (int call = 0; call < calls; ++call) fn();
     times.push_back((now() - start) / calls);
@@ -45,42 +43,55 @@ struct Shape {
   std::string name;
   bool f64 = false;
   Trans ta = Trans::no, tb = Trans::no;
-  int64_t m = 0, n = 0, k = 0, batch = 1;
-  bool accumulate = false;
+  int64_t m = 0, n = 0, k = 0, batch = 1, accumulate = 0, rounds = 0;
 
   double flops() const { return 2.0 * double(m) * double(n) * double(k) * double(batch); }
 };
 
-bool parse(const std::string& line, Shape& shape) {
+// "batch=48": the number behind the name, if that is what the word begins with.
+bool read_option(const std::string& word, const char* name, int64_t& value) {
+  long long number = 0;
+  char rest = 0;
+  if (std::sscanf(word.c_str(), (std::string(name) + "=%lld%c").c_str(), &number, &rest) != 1 || number < 0)
+    return false;
+  value = number;
+  return true;
+}
+
+Shape parse(const std::string& line) {
+  constexpr int64_t most = 1 << 20;
+  Shape shape;
   std::istringstream words(line);
   std::string type, a, b, option;
-  if (!(words >> shape.name >> type >> a >> b >> shape.m >> shape.n >> shape.k)) return false;
+  words >> shape.name >> type >> a >> b >> shape.m >> shape.n >> shape.k;
+  bool good = words && (type == "f" || type == "d") && (a == "N" || a == "T") && (b == "N" || b == "T");
+  while (words >> option)
+    good = good && (read_option(option, "batch", shape.batch) || read_option(option, "acc", shape.accumulate) ||
+                    read_option(option, "rounds", shape.rounds));
+  for (const int64_t size : {shape.m, shape.n, shape.k, shape.batch}) good = good && size >= 1 && size <= most;
+  if (!good)
+    throw lib::UsageError(
+        "bench_gemm: a shape is NAME f|d N|T N|T M N K [batch=B] [acc=1] [rounds=R], sizes from 1 to " +
+        std::to_string(most) + ", not '" + line + "'");
   shape.f64 = type == "d";
   shape.ta = a == "T" ? Trans::yes : Trans::no;
   shape.tb = b == "T" ? Trans::yes : Trans::no;
-  while (words >> option) {
-    if (option.rfind("batch=", 0) == 0) shape.batch = std::atoll(option.c_str() + 6);
-    if (option == "acc=1") shape.accumulate = true;
+  return shape;
+}
+
+// The lines of a file that are no comments.
+std::vector<std::string> lines_of(const std::string& path) {
+  std::ifstream file(path);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) {
+    const size_t first = line.find_first_not_of(" \t\r");
+    if (first != std::string::npos && line[first] != '#') lines.push_back(line);
   }
-  return shape.name[0] != '#';
+  if (!file.eof()) throw lib::UsageError("bench_gemm: cannot read the shapes of '" + path + "'");
+  return lines;
 }
 
-template <class T> const GemmTable<T>& table() { return table_of<T>(*kernels().gemm); }
-
-// GFLOP/s of all threads together, in registers alone.
-template <class T> double peak_gflops(int rounds) {
-  constexpr int64_t steps = 100000;
-  const int workers = threads();
-  const double time = time_of(rounds, [&] {
-    parallel_for(workers, 1, [&](int64_t, int64_t) {
-      volatile T kept = table<T>().peak(steps, T(0.5), T(1));
-      static_cast<void>(kept);
-    });
-  });
-  return double(workers) * double(steps) * double(table<T>().peak_flops) / time * 1e-9;
-}
-
-template <class T> double gflops(const Shape& s, int rounds) {
+template <class T> double gflops(const Shape& s, int64_t rounds) {
   std::vector<T> a(size_t(s.m * s.k * s.batch), T(1)), b(size_t(s.k * s.n * s.batch), T(0.5)),
       c(size_t(s.m * s.n * s.batch), T(0));
   const int64_t lda = s.ta == Trans::no ? s.k : s.m, ldb = s.tb == Trans::no ? s.n : s.k;
@@ -91,48 +102,45 @@ template <class T> double gflops(const Shape& s, int rounds) {
   return s.flops() / time * 1e-9;
 }
 
-}  // namespace
-
-int main(int count, char** arguments) {
+int run(int argc, char** argv) {
+  int64_t rounds = 7, thread_count = 0;
+  std::vector<std::string> lines, files;
+  lib::Args args("bench_gemm", "Measures products of matrices, beside the machine's peak.");
+  args.group("Options", {{"--shape SHAPE...", &lines, "each \"NAME f|d N|T N|T M N K [batch=B] [acc=1] [rounds=R]\""},
+                         {"--shapes FILE...", &files, "files with a shape on each line"},
+                         {"--rounds R", &rounds, "how often; the median counts", {.at_least = 1, .at_most = 1e6}},
+                         {"--threads N", &thread_count, "0: all cores", {.at_least = 0, .at_most = 1024}}});
+  if (args.parse(argc, argv) == lib::Args::Outcome::handled) return 0;
+  if (thread_count > 0) set_threads(int(thread_count));
+  for (const std::string& path : files) {
+    const std::vector<std::string> more = lines_of(path);
+    lines.insert(lines.end(), more.begin(), more.end());
+  }
+  if (!args.given("--shape") && !args.given("--shapes"))
+    lines = {"square f N N 256 256 256",   "square f N N 1024 1024 1024",     "forward f N N 768 512 128",
+             "gradient f N T 768 128 512", "weights f T N 128 512 768 acc=1", "scores f N T 64 64 32 batch=48",
+             "row f N N 1 3072 768",       "double d N N 512 512 512"};
   std::vector<Shape> shapes;
-  const auto add = [&](const std::string& line) {
-    if (Shape shape; parse(line, shape)) shapes.push_back(shape);
-  };
-  int rounds = 7;
-  for (int i = 1; i < count; i += 2) {
-    const std::string flag = arguments[i], value = i + 1 < count ? arguments[i + 1] : "";
-    if (std::isdigit(static_cast<unsigned char>(flag[0])) && i + 2 < count) {
-      const std::string k = arguments[++i + 1];
-      add(flag + "x" + value + "x" + k + " f N N " + flag + " " + value + " " + k);
-    } else if (flag == "--threads") {
-      set_threads(std::atoi(value.c_str()));
-    } else if (flag == "--rounds") {
-      rounds = std::max(1, std::atoi(value.c_str()));
-    } else if (flag == "--shape") {
-      add(value);
-    } else if (flag == "--shapes") {
-      std::ifstream file(value);
-      for (std::string line; std::getline(file, line);) add(line);
-    } else {
-      std::fprintf(stderr, "bench_gemm: unknown flag %s; see the head of tests/bench/bench_gemm.cpp\n", flag.c_str());
-      return 2;
-    }
-  }
-  if (shapes.empty()) {
-    for (const char* line : {"square f N N 256 256 256", "square f N N 1024 1024 1024", "forward f N N 768 512 128",
-                             "gradient f N T 768 128 512", "weights f T N 128 512 768 acc=1",
-                             "scores f N T 64 64 32 batch=48", "row f N N 1 3072 768", "double d N N 512 512 512"}) {
-      add(line);
-    }
-  }
-  const double peak_f32 = peak_gflops<float>(rounds), peak_f64 = peak_gflops<double>(rounds);
+  for (const std::string& line : lines) shapes.push_back(parse(line));
+
+  const double peak_f32 = measure_peak_flops(DType::f32, 0.1) * 1e-9,
+               peak_f64 = measure_peak_flops(DType::f64, 0.1) * 1e-9;
   std::printf("%s, %s, %d threads, peak %.1f GFLOP/s in f32, %.1f in f64\n", cpu_name().c_str(),
               isa_name(active_isa()).c_str(), threads(), peak_f32, peak_f64);
   for (const Shape& s : shapes) {
-    const double speed = s.f64 ? gflops<double>(s, rounds) : gflops<float>(s, rounds);
+    const int64_t times = s.rounds > 0 ? s.rounds : rounds;
+    const double speed = s.f64 ? gflops<double>(s, times) : gflops<float>(s, times);
     std::printf("%-20s %s %s%s %5lld x %5lld x %5lld x %3lld  %8.1f GFLOP/s  %5.1f %% of peak\n", s.name.c_str(),
                 s.f64 ? "f64" : "f32", s.ta == Trans::no ? "N" : "T", s.tb == Trans::no ? "N" : "T",
                 static_cast<long long>(s.m), static_cast<long long>(s.n), static_cast<long long>(s.k),
                 static_cast<long long>(s.batch), speed, 100 * speed / (s.f64 ? peak_f64 : peak_f32));
+    std::fflush(stdout);
   }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return lib::run_program("bench_gemm", [&] { return run(argc, argv); });
 }
