@@ -74,6 +74,7 @@ template <class T> struct Product {
 
 constexpr double kWorthThreads = 100e3;  // multiplications below which a second thread costs more than it brings
 constexpr double kPieceWork = 1e6;       // multiplications in a piece of work: some ten microseconds or more
+constexpr double kBatchedWork = 400e3;   // the same where a piece is whole products, which start at once
 constexpr int64_t kPackedRows = 1024;    // of A, at most: a few megabytes
 
 // How a product is cut up.
@@ -249,7 +250,7 @@ void gemm_batched(int64_t batch, Trans ta, Trans tb, int64_t m, int64_t n, int64
     for (int64_t i = 0; i < batch; ++i) multiply(product(i), workers_for(work));
     return;
   }
-  const int64_t grain = std::min(ceil_div(batch, workers), 1 + int64_t(4 * kWorthThreads / (work + 1)));
+  const int64_t grain = std::min(ceil_div(batch, workers), 1 + int64_t(kBatchedWork / (work + 1)));
   parallel_for(batch, workers > 1 ? grain : batch, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) multiply(product(i), 1);
   });

@@ -72,6 +72,7 @@ template <class T> [[gnu::noinline]] double row_exps(int64_t n, T most, const T*
 }
 
 FOVEA_INLINE double log_of(double x) { return log(Vec<double>(x))[0]; }
+// x_i becomes log x_i.
 FOVEA_INLINE void take_logs(int64_t n, double* x) {
   for (int64_t i = 0; i < n; i += Vec<double>::size)
     log(Vec<double>::load_first(x + i, int(n - i), 1)).store_first(x + i, int(n - i));
@@ -124,7 +125,7 @@ template <class T> void masked_softmax(int64_t n, int64_t visible, double scale,
   for (int64_t i = 0; keep && i < visible; ++i) y[i] = keep[i] ? y[i] : T(-__builtin_inf());
   T most = row_max(visible, y);
   if (most == T(-__builtin_inf())) most = 0;
-  const double total = row_exps(visible, most, y, y, y);
+  const double total = row_exps(visible, most, y, y, y);  // no other row follows
   scale_row(visible, T(total == 0 ? 0 : 1 / total), y, y);
   for (int64_t i = visible; i < n; ++i) y[i] = 0;
 }
